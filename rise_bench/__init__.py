@@ -1,0 +1,1 @@
+"""rise-bench: does a tool-using agent do what its user meant?"""
