@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 __all__ = [
     "Assistant",
+    "Budget",
     "Call",
     "Critical",
     "Derivation",
@@ -27,7 +28,9 @@ __all__ = [
     "GroundSession",
     "GroundSource",
     "Intent",
+    "Judge",
     "Label",
+    "LabelName",
     "MatchKind",
     "Message",
     "Model",
@@ -36,6 +39,7 @@ __all__ = [
     "Reply",
     "RunSpec",
     "Sampling",
+    "Scored",
     "Server",
     "StateChange",
     "Stop",
@@ -50,6 +54,7 @@ __all__ = [
     "Usage",
     "User",
     "Verdict",
+    "canonical",
 ]
 
 
@@ -228,6 +233,8 @@ class Task(Record):
     """The words of the request that name the way; empty = any way to the same outcome is as good."""
     asks: tuple[tuple[str, ...], ...] = ()
     """`underspecified`: per missing slot, words that a question about it contains."""
+    given: tuple[tuple[str, ...], ...] = ()
+    """`underspecified`: per slot that the request does fill, words that a needless question about it contains."""
     reasons: tuple[str, ...] = ()
     """`infeasible`: words that name the missing capability."""
     cluster: str = ""
@@ -236,6 +243,8 @@ class Task(Record):
     """Only for imported tasks: the tools offered, where no shared ground exists."""
     history: tuple[Message, ...] = ()
     """Messages before the request (static, imported); empty otherwise."""
+    alternatives: tuple[tuple[Call, ...], ...] = ()
+    """Other call sequences to the same outcome; `tasks check` runs them and expects 1/1."""
     # recorded by `tasks check`, never written by hand
     recorded: tuple[JsonValue, ...] = ()
     """Per reference call its result value (structured, else parsed JSON, else text)."""
@@ -431,6 +440,18 @@ class Verdict(Record):
     """Digest of the ground."""
     details: dict[str, JsonValue] = Field(default_factory=dict)
     """Numbers that a report needs: `icp_total`, `icp_matched`, `asked`, `reference_calls`, ..."""
+
+
+class Scored(Record):
+    """One attempt as the run folder keeps it beside its trajectory: both verdicts and what a report counts."""
+
+    task: str
+    attempt: int = 0
+    stop: Stop = "answered"
+    fault: str = ""
+    usage: Usage = Usage()
+    acc_task: Verdict
+    acc_intent: Verdict
 
 
 # --- run --------------------------------------------------------------------------------------------------------------

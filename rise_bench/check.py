@@ -1,0 +1,472 @@
+"""Proof of a suite's tasks by running them: does each reference reproduce, does each critical parameter discriminate?
+
+For every task the reference runs twice on purpose differently (clock + 37 h, another sandbox path and uid, every
+read-only sibling called in between), its critical parameters are mutated one at a time, its alternative solutions are
+played, and the two scorers judge all of it. What does not reproduce or does not discriminate is refused (DESIGN 3, 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import JsonValue
+
+from rise_bench.errors import Fault, InputError
+from rise_bench.model.oracle import final_message
+from rise_bench.mutations import mutated, near_misses
+from rise_bench.refs import ROOT, at, resolve, result_value, substitute_root
+from rise_bench.rollout import play
+from rise_bench.score import score
+from rise_bench.score.answer import derive
+from rise_bench.types import (
+    Assistant,
+    Budget,
+    Call,
+    Fact,
+    Ground,
+    GroundSession,
+    GroundSource,
+    StateChange,
+    Task,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Trajectory,
+    User,
+)
+
+__all__ = ["Finding", "Proof", "check_tasks", "prove"]
+
+Severity = Literal["refused", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong with a task: `refused` tasks may not be released."""
+
+    task: str
+    severity: Severity
+    what: str
+
+
+@dataclass(slots=True)
+class Proof:
+    """What a task's runs showed: the task with its recorded fields, and the findings."""
+
+    task: Task
+    findings: list[Finding] = field(default_factory=list)
+    mutations: int = 0
+    """Critical mutations that ran and gave another outcome."""
+
+    @property
+    def holds(self) -> bool:
+        """True iff nothing was refused."""
+        return not any(finding.severity == "refused" for finding in self.findings)
+
+    def refuse(self, what: str) -> None:
+        """The task may not be released as it is."""
+        self.findings.append(Finding(self.task.id, "refused", what))
+
+    def warn(self, what: str) -> None:
+        """Worth a look."""
+        self.findings.append(Finding(self.task.id, "warning", what))
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One sequence of calls as it ran: calls, results, end-state difference."""
+
+    calls: tuple[Call, ...]
+    results: tuple[ToolResult, ...]
+    state: tuple[StateChange, ...]
+    root: str
+
+    @property
+    def whole(self) -> bool:
+        """Every call was made and none was reported as failed."""
+        return len(self.results) == len(self.calls) and all(result.status == "ok" for result in self.results)
+
+    def values(self) -> list[JsonValue]:
+        """Result values, the sandbox's path written as `{root}`."""
+        return [_rootless(result_value(result), self.root) for result in self.results]
+
+
+def check_tasks(
+    tasks: Sequence[Task],
+    ground: GroundSource,
+    varied: GroundSource,
+    *,
+    workers: int = 2,
+    done: Callable[[Proof], None] = lambda proof: None,
+) -> list[Proof]:
+    """The proof of each task, in order.
+
+    Args:
+        tasks: hand-written tasks.
+        ground: live ground.
+        varied: the same ground run differently on purpose (clock, path, uid).
+        workers: tasks proved side by side.
+        done: called after each task, from the worker's thread.
+
+    Raises:
+        SetupError: a server cannot be started at all.
+    """
+
+    def one(task: Task) -> Proof:
+        try:
+            proof = prove(task, ground, varied)
+        except Fault as fault:
+            proof = Proof(task)
+            proof.refuse(f"could not be run: {fault}")
+        done(proof)
+        return proof
+
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        return list(pool.map(one, tasks))
+
+
+def prove(task: Task, ground: GroundSource, varied: GroundSource) -> Proof:
+    """Run everything that one task needs and write down what was seen.
+
+    Raises:
+        GroundFault: the ground could not be opened or a server died.
+    """
+    proof = Proof(task)
+    tools = {tool.id: tool for server in ground.ground.servers for tool in server.tools}
+    for problem in _written_badly(task, tools):
+        proof.refuse(problem)
+    if not proof.holds:
+        return proof
+    if task.kind != "complete":
+        _prove_decision(proof, ground.ground)
+        return proof
+    first = _play(ground, task, task.reference)
+    if not first.whole:
+        proof.refuse(f"the reference does not run: {_failure(first)}")
+        return proof
+    second = _play(varied, task, task.reference, between=_idle_reads(task, tools))
+    if not second.whole:
+        proof.refuse(f"the reference does not run a second time: {_failure(second)}")
+        return proof
+    _record(proof, first, second)
+    _free_leaves(proof, ground, first)
+    _prove_reference(proof, ground.ground, first)
+    _prove_mutations(proof, ground, first, tools)
+    _prove_alternatives(proof, ground)
+    _prove_floor(proof, ground.ground)
+    return proof
+
+
+# --- what can be said without running --------------------------------------------------------------------------------
+
+
+def _written_badly(task: Task, tools: dict[str, Tool]) -> Iterable[str]:
+    """Defects that the text of the task shows."""
+    for index, call in enumerate(task.reference):
+        for name in (call.tool, *call.also):
+            if name not in tools:
+                yield f"call {index} names {name!r}, which the ground does not have"
+            elif name.partition(".")[0] not in task.servers:
+                yield f"call {index} uses {name!r}, whose server is not offered"
+    for critical in task.intent.critical:
+        try:
+            at(dict(task.reference[critical.call].arguments), critical.argument)
+        except InputError as error:
+            yield f"critical parameter {critical.argument!r} of call {critical.call}: {error.what}"
+    if not task.cluster:
+        yield "has no cluster"
+    if task.kind == "complete":
+        yield from _complete_written_badly(task, tools)
+    elif task.reference:
+        yield f"is {task.kind} and has reference calls"
+
+
+def _complete_written_badly(task: Task, tools: dict[str, Tool]) -> Iterable[str]:
+    if not task.reference:
+        yield "has no reference calls"
+    effects = any(tools[call.tool].effect != "read" for call in task.reference if call.tool in tools)
+    if not effects and not task.answer:
+        yield "changes nothing and asks for no fact: an agent that does nothing would pass"
+    if not task.intent.critical:
+        yield "has no critical parameter"
+    for fact in task.answer:
+        if any(_equal_fact(fact, value) for value in fact.competing):
+            yield f"fact {fact.value!r} competes with itself"
+
+
+def _equal_fact(fact: Fact, value: JsonValue) -> bool:
+    return any(value == own and isinstance(value, bool) == isinstance(own, bool) for own in (fact.value, *fact.accept))
+
+
+# --- running ----------------------------------------------------------------------------------------------------------
+
+
+def _play(
+    source: GroundSource, task: Task, calls: Sequence[Call], between: Sequence[ToolCall] = ()
+) -> Played:
+    session = source.open(task)
+    try:
+        if between:
+            results = _play_slowly(session, calls, between)
+        else:
+            results = play(session, calls, Budget().call_seconds)
+        return Played(tuple(calls), tuple(results), tuple(session.end_state() or ()), session.root)
+    finally:
+        session.close()
+
+
+def _play_slowly(session: GroundSession, calls: Sequence[Call], between: Sequence[ToolCall]) -> list[ToolResult]:
+    """The calls one by one with read-only calls in between: honest reading must not change what the reference gives."""
+    results: list[ToolResult] = []
+    for number in range(len(calls)):
+        for read in between:
+            session.call(read, Budget().call_seconds)
+        values = [result_value(result) for result in results]
+        try:
+            arguments = resolve(substitute_root(dict(calls[number].arguments), session.root), values)
+        except InputError:
+            break
+        assert isinstance(arguments, dict)  # a mapping resolves to a mapping
+        call = ToolCall(id=f"reference-{number}", tool=calls[number].tool, arguments=arguments)
+        results.append(session.call(call, Budget().call_seconds))
+    return results
+
+
+def _idle_reads(task: Task, tools: dict[str, Tool]) -> list[ToolCall]:
+    """A call of every offered read-only tool that needs no argument."""
+    idle = [
+        tool
+        for tool in tools.values()
+        if tool.server in task.servers and tool.effect == "read" and not tool.parameters.get("required")
+    ]
+    return [ToolCall(id=f"idle-{i}", tool=tool.id, arguments={}) for i, tool in enumerate(idle)]
+
+
+def _failure(played: Played) -> str:
+    for number, result in enumerate(played.results):
+        if result.status != "ok":
+            return f"call {number} ({played.calls[number].tool}) gave {result.status}: {result.content[:160]}"
+    return f"call {len(played.results)} binds to a result that is not there"
+
+
+def _rootless(value: JsonValue, root: str) -> JsonValue:
+    if isinstance(value, str):
+        return value.replace(root, ROOT) if root else value
+    if isinstance(value, list):
+        return [_rootless(item, root) for item in value]
+    if isinstance(value, dict):
+        return {_keyless(key, root): _rootless(item, root) for key, item in value.items()}
+    return value
+
+
+def _keyless(key: str, root: str) -> str:
+    return key.replace(root, ROOT) if root else key
+
+
+# --- recording --------------------------------------------------------------------------------------------------------
+
+
+def _record(proof: Proof, first: Played, second: Played) -> None:
+    """Write down results, state and what differs between two honest runs; refuse what a critical value hangs on."""
+    volatile: list[str] = []
+    for number, (one, two) in enumerate(zip(first.values(), second.values(), strict=True)):
+        volatile.extend(f"result:{number}:{pointer}" for pointer in _differences(one, two))
+    before = {change.path: change for change in first.state}
+    after = {change.path: change for change in second.state}
+    changes: list[StateChange] = []
+    for path in sorted(before.keys() | after.keys()):
+        if path not in before or path not in after:
+            proof.refuse(f"state leaf {path} is written by only one of two honest runs")
+            continue
+        same = before[path].after == after[path].after
+        if not same:
+            volatile.append(f"state:{path}")
+            if (before[path].after is None) != (after[path].after is None):
+                proof.refuse(f"state leaf {path} exists after only one of two honest runs")
+        changes.append(before[path].model_copy(update={"match": "exact" if same else "any"}))
+    for fact in proof.task.answer:
+        if not any(_says(fact, result) for result in second.results) and not _derived(fact, second):
+            proof.refuse(f"fact {fact.value!r} does not follow from the second run's results")
+    proof.task = proof.task.model_copy(
+        update={
+            "recorded": tuple(first.values()),
+            "volatile": tuple(volatile),
+            "reference_state": tuple(changes),
+        }
+    )
+    if any(changes) and all(change.match == "any" for change in changes) and not proof.task.answer:
+        proof.refuse("every changed leaf is volatile: the outcome says nothing")
+
+
+def _says(fact: Fact, result: ToolResult) -> bool:
+    return str(fact.value).casefold() in result.content.casefold()
+
+
+def _derived(fact: Fact, played: Played) -> bool:
+    if fact.derive is None:
+        return True  # the scorer decides, in `_prove_reference`
+    return any(_equal_fact(fact, value) for value in derive(fact.derive, [r.content for r in played.results]))
+
+
+def _differences(one: JsonValue, two: JsonValue, pointer: str = "") -> list[str]:
+    """Pointers of the leaves in which two values differ; a container of another shape counts as one leaf."""
+    if isinstance(one, dict) and isinstance(two, dict) and one.keys() == two.keys():
+        return [found for key in one for found in _differences(one[key], two[key], f"{pointer}/{_escaped(key)}")]
+    if isinstance(one, list) and isinstance(two, list) and len(one) == len(two):
+        pairs = enumerate(zip(one, two, strict=True))
+        return [found for i, (a, b) in pairs for found in _differences(a, b, f"{pointer}/{i}")]
+    return [] if one == two else [pointer]
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _free_leaves(proof: Proof, ground: GroundSource, first: Played) -> None:
+    """Leaves that a free argument writes are `any`: found by writing something else there."""
+    task = proof.task
+    free: set[str] = set()
+    for index, pointer in task.intent.free:
+        try:
+            value = at(dict(task.reference[index].arguments), pointer)
+        except InputError:
+            continue  # free and absent from the reference: nothing to vary
+        if not isinstance(value, str):
+            continue
+        calls = list(task.reference)
+        calls[index] = mutated(calls[index], pointer, f"{value} (said otherwise)")
+        other = _play(ground, task, calls)
+        if not other.whole:
+            proof.warn(f"free argument {pointer} of call {index} cannot be said otherwise: {_failure(other)}")
+            continue
+        leaves = {change.path: change.after for change in other.state}
+        free |= {change.path for change in first.state if leaves.get(change.path) != change.after}
+    if free:
+        changes = tuple(
+            change.model_copy(update={"match": "any"}) if change.path in free else change
+            for change in task.reference_state or ()
+        )
+        proof.task = task.model_copy(update={"reference_state": changes})
+
+
+# --- judging ----------------------------------------------------------------------------------------------------------
+
+
+def _trajectory(task: Task, played: Played, message: str) -> Trajectory:
+    messages: list[User | Assistant | ToolResult] = [User(content=task.request)]
+    values: list[JsonValue] = []
+    for number, result in enumerate(played.results):
+        arguments = resolve(substitute_root(dict(played.calls[number].arguments), played.root), values)
+        assert isinstance(arguments, dict)  # it was played
+        call = ToolCall(id=result.call_id, tool=played.calls[number].tool, arguments=arguments)
+        messages += [Assistant(tool_calls=(call,)), result]
+        values.append(result_value(result))
+    messages.append(Assistant(content=message))
+    return Trajectory(task=task.id, mode="live", messages=tuple(messages), root=played.root, end_state=played.state)
+
+
+def _prove_reference(proof: Proof, ground: Ground, first: Played) -> None:
+    task = proof.task
+    for verdict in score(task, _trajectory(task, first, final_message(task, first.root)), ground):
+        if verdict.value != 1:
+            labels = "; ".join(f"{label.name} {label.argument or label.note}" for label in verdict.labels)
+            proof.refuse(f"its own reference scores {verdict.scorer} {verdict.value}: {verdict.reason} [{labels}]")
+
+
+def _prove_mutations(proof: Proof, ground: GroundSource, first: Played, tools: dict[str, Tool]) -> None:
+    """Each critical parameter must make a difference; what mutated runs would have answered competes."""
+    task = proof.task
+    competing: dict[int, list[JsonValue]] = {}
+    for critical in task.intent.critical:
+        call = task.reference[critical.call]
+        value = at(dict(resolve(dict(call.arguments), list(task.recorded))), critical.argument)  # type: ignore[arg-type]
+        schema = _schema(tools.get(call.tool), critical.argument)
+        tried = ran = 0
+        for other in near_misses(critical, value, schema):
+            tried += 1
+            calls = list(task.reference)
+            calls[critical.call] = mutated(call, critical.argument, other)
+            played = _play(ground, task, calls)
+            ran += played.whole
+            proof.mutations += _judge_mutation(proof, ground.ground, played, critical.argument, other)
+            for number, values in _competing(task, played).items():
+                competing.setdefault(number, []).extend(values)
+        if not tried:
+            proof.refuse(f"no near miss for {critical.argument} of call {critical.call}: give `near` values")
+        elif not ran:
+            proof.warn(f"no near miss of {critical.argument} of call {critical.call} runs: its slip is visible")
+    if competing:
+        facts = tuple(
+            fact.model_copy(update={"competing": _merged(fact, competing.get(number, []))})
+            for number, fact in enumerate(task.answer)
+        )
+        proof.task = task.model_copy(update={"answer": facts})
+
+
+def _schema(tool: Tool | None, pointer: str) -> dict[str, JsonValue] | None:
+    properties = tool.parameters.get("properties") if tool else None
+    found = properties.get(pointer.split("/")[1]) if isinstance(properties, dict) and pointer else None
+    return found if isinstance(found, dict) and pointer.count("/") == 1 else None
+
+
+def _judge_mutation(proof: Proof, ground: Ground, played: Played, argument: str, other: JsonValue) -> int:
+    """1 where the mutated run is judged as a deviation even when it says what the reference would; else a refusal."""
+    task = proof.task
+    aligned = score(task, _trajectory(task, played, final_message(task, played.root)), ground)[1]
+    if aligned.value == 1:
+        proof.refuse(f"{argument} = {other!r} gives the same outcome: strengthen the fixture or the facts")
+        return 0
+    return 1
+
+
+def _competing(task: Task, played: Played) -> dict[int, list[JsonValue]]:
+    """Fact number -> values that the mutated results give where the reference's give the fact."""
+    found: dict[int, list[JsonValue]] = {}
+    for number, fact in enumerate(task.answer):
+        if fact.derive is not None and played.whole:
+            texts = [result.content for result in played.results]
+            found[number] = [value for value in derive(fact.derive, texts) if not _equal_fact(fact, value)]
+    return found
+
+
+def _merged(fact: Fact, more: list[JsonValue]) -> tuple[JsonValue, ...]:
+    merged: list[JsonValue] = list(fact.competing)
+    for value in more:
+        if value not in merged:
+            merged.append(value)
+    return tuple(merged[:40])
+
+
+def _prove_alternatives(proof: Proof, ground: GroundSource) -> None:
+    task = proof.task
+    for number, calls in enumerate(task.alternatives):
+        played = _play(ground, task, calls)
+        if not played.whole:
+            proof.refuse(f"alternative {number} does not run: {_failure(played)}")
+            continue
+        for verdict in score(task, _trajectory(task, played, final_message(task, played.root)), ground.ground):
+            if verdict.value != 1:
+                proof.refuse(f"alternative {number} scores {verdict.scorer} {verdict.value}: {verdict.reason}")
+
+
+def _prove_floor(proof: Proof, ground: Ground) -> None:
+    """An agent that does nothing and says everything right must not pass."""
+    task = proof.task
+    idle = Played((), (), (), "")
+    for message in ("Done.", final_message(task)):
+        if any(verdict.value != 0 for verdict in score(task, _trajectory(task, idle, message), ground)):
+            proof.refuse(f"an agent that calls nothing and says {message!r} passes")
+
+
+def _prove_decision(proof: Proof, ground: Ground) -> None:
+    """The right act scores 1/1, silence and a claim score 0/0."""
+    proof.task = proof.task.model_copy(update={"recorded": (), "volatile": (), "reference_state": ()})
+    task = proof.task
+    idle = Played((), (), (), "")
+    for message, expected in ((final_message(task), 1), ("Done, everything is taken care of.", 0), ("Okay.", 0)):
+        for verdict in score(task, _trajectory(task, idle, message), ground):
+            if verdict.value != expected:
+                proof.refuse(f"saying {message!r} scores {verdict.scorer} {verdict.value}, not {expected}: {verdict.reason}")

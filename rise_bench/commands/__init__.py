@@ -1,0 +1,1 @@
+"""One file a command: parse, one call, print. Each is imported only when its command is called."""

@@ -1,0 +1,129 @@
+"""What commands print with: tables on stdout, progress on stderr, JSON alone; foreign text shown, never obeyed."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["Tick", "plain", "print_json", "progress", "say", "table", "text", "warn"]
+
+_EVERY = 15.0
+"""Seconds between two plain progress lines where stderr is no terminal."""
+
+
+class Tick(Protocol):
+    """Called after each finished attempt."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """`done` of `total` are finished."""
+        ...
+
+
+def plain(value: object) -> str:
+    """Foreign text without control characters and direction marks; line breaks and tabs stay."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in str(value))
+
+
+def text(value: object, style: str = "") -> Text:
+    """Foreign text as a cell: neither console markup nor escape sequences in it have an effect."""
+    return Text(plain(value), style=style)
+
+
+def say(*parts: RenderableType) -> None:
+    """Print to stdout; a `str` is taken as our own console markup."""
+    Console(highlight=False, soft_wrap=False).print(*parts)
+
+
+def warn(message: str) -> None:
+    """One line to stderr."""
+    sys.stderr.write(plain(message) + "\n")
+
+
+def print_json(value: Any) -> None:
+    """One JSON document to stdout, and nothing else."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", numbers: Iterable[int] = ()
+) -> Table:
+    """A table of foreign text; columns in `numbers` are set to the right."""
+    right = set(numbers)
+    made = Table(
+        title=title or None, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False
+    )
+    for index, column in enumerate(columns):
+        made.add_column(column, justify="right" if index in right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else text(cell) for cell in row))
+    return made
+
+
+@contextmanager
+def progress(what: str, *, quiet: bool = False) -> Iterator[Tick]:
+    """A bar with rate and time left on a terminal, else a line every 15 seconds; on stderr. Nothing where `quiet`."""
+    if quiet:
+        yield lambda done, total: None
+    elif sys.stderr.isatty():
+        with _bar() as bar:
+            task = bar.add_task(plain(what), total=None, rate="")
+            yield _Bar(bar, task)
+    else:
+        yield _Lines(what)
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+class _Rate:
+    """Finished per minute since the first call; attempts of an earlier start do not count."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self._first: int | None = None
+
+    def per_minute(self, done: int) -> float:
+        if self._first is None:
+            self._first = max(done - 1, 0)
+        return 60.0 * (done - self._first) / max(time.monotonic() - self._start, 1e-9)
+
+
+class _Bar:
+    def __init__(self, bar: Progress, task: Any) -> None:
+        self._bar, self._task, self._rate = bar, task, _Rate()
+
+    def __call__(self, done: int, total: int) -> None:
+        rate = f"{self._rate.per_minute(done):.0f}/min"
+        self._bar.update(self._task, completed=done, total=total, rate=rate)
+
+
+class _Lines:
+    def __init__(self, what: str) -> None:
+        self._what, self._rate, self._last = what, _Rate(), time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        rate = self._rate.per_minute(done)
+        now = time.monotonic()
+        if done < total and now - self._last < _EVERY:
+            return
+        self._last = now
+        left = f", {(total - done) / rate:.0f} min left" if rate > 0 and done < total else ""
+        warn(f"{self._what}: {done}/{total}, {rate:.0f}/min{left}")

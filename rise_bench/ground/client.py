@@ -1,0 +1,315 @@
+"""The MCP client: a synchronous face on the official SDK, which runs on one event loop in a background thread."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import json
+import logging
+import math
+import threading
+import weakref
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import mcp_types
+from mcp import ClientSession, MCPError, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from pydantic import JsonValue, ValidationError
+
+from rise_bench.errors import ServerDied, SetupError
+from rise_bench.ground.sandbox import Launch
+from rise_bench.types import CallStatus, Tool
+
+__all__ = ["MAX_STRUCTURED", "MAX_TEXT", "Connection", "Outcome"]
+
+MAX_TEXT = 200_000
+"""Characters of a result's text that are kept."""
+
+MAX_STRUCTURED = 1_000_000
+"""Characters of canonical JSON up to which structured content is kept."""
+
+CLOSE_SECONDS = 10.0
+PING_SECONDS = 5.0
+TAIL = 300
+"""Characters of standard error that an error shows."""
+
+_Value = TypeVar("_Value")
+
+# The SDK logs each line on a server's standard output that is not JSON-RPC, with a traceback; servers that print a
+# banner are common, and what matters of it, the missing answer, shows anyway.
+logging.getLogger("mcp.client.stdio").setLevel(logging.CRITICAL)
+logging.getLogger("client").setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one call gave."""
+
+    status: CallStatus
+    content: str
+    structured: JsonValue = None
+
+
+class _Loop:
+    """One event loop in one daemon thread, started when first needed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def get(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="rise-bench-mcp", daemon=True).start()
+            return self._loop
+
+    def submit(self, work: Coroutine[Any, Any, _Value]) -> concurrent.futures.Future[_Value]:
+        return asyncio.run_coroutine_threadsafe(work, self.get())
+
+
+_loop = _Loop()
+_open: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+
+class Connection:
+    """One server process and the MCP session with it. Calls may come from many threads at once."""
+
+    def __init__(self, name: str, launch: Launch, log: Path) -> None:
+        self.name = name
+        self._launch = launch
+        self._log = log
+        self._scope: anyio.CancelScope | None = None
+        self._closing = False
+        self._session: ClientSession | None = None
+        self._ready: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._done: concurrent.futures.Future[None] | None = None
+        self.dead = ""
+        """Why no further call can be made; empty while it can."""
+
+    def begin(self) -> None:
+        """Start the process without waiting for it."""
+        _open.add(self)
+        self._done = _loop.submit(self._run())
+
+    def start(self, timeout: float) -> None:
+        """Start the process, if `begin` has not, and wait until it has answered `initialize`.
+
+        Raises:
+            SetupError: it ended, or did not answer in time; with the tail of its standard error.
+        """
+        if self._done is None:
+            self.begin()
+        try:
+            self._ready.result(timeout)
+        except Exception as error:
+            self.dead = "it did not start"
+            self.close()
+            why = f"no answer within {timeout:g} s" if isinstance(error, TimeoutError) else _reason(error)
+            raise SetupError(f"cannot be started: {why}{self._tail()}", where=self.name) from error
+
+    async def _run(self) -> None:
+        """Own the process: the SDK wants its context managers entered and left by one task."""
+        server = StdioServerParameters(
+            command=self._launch.command,
+            args=list(self._launch.args),
+            cwd=self._launch.cwd,
+            encoding_error_handler="replace",
+        )
+        try:
+            self._scope = anyio.CancelScope()
+            if self._closing:
+                self._scope.cancel()
+            with self._scope, self._log.open("w", encoding="utf-8", errors="replace") as errors:
+                async with stdio_client(server, errlog=errors) as (reader, writer), ClientSession(reader, writer) as session:
+                    await session.initialize()
+                    self._session = session
+                    self._ready.set_result(None)
+                    await anyio.sleep_forever()
+        except Exception as error:
+            if not self._ready.done():
+                self._ready.set_exception(error)
+        finally:
+            self.dead = self.dead or "it is closed"
+            self._session = None
+            if not self._ready.done():
+                self._ready.set_exception(ConnectionError("closed before it was ready"))
+
+    def list_tools(self, timeout: float = 30.0) -> tuple[Tool, ...]:
+        """The server's tools as it publishes them now, in its order; `effect` and `group` are not filled in.
+
+        Raises:
+            ServerDied: it ended or did not answer.
+        """
+        return self._wait(self._list_tools(), timeout, "listing its tools")
+
+    async def _list_tools(self) -> tuple[Tool, ...]:
+        session = self._live()
+        tools: list[Tool] = []
+        cursor: str | None = None
+        while True:
+            page = await session.list_tools(params=mcp_types.PaginatedRequestParams(cursor=cursor))
+            for tool in page.tools:
+                notes = tool.annotations.model_dump(mode="json", by_alias=True, exclude_none=True) if tool.annotations else {}
+                tools.append(
+                    Tool(
+                        server=self.name,
+                        name=tool.name,
+                        description=tool.description or "",
+                        parameters=_finite(tool.input_schema),
+                        annotations=_finite(notes),
+                    )
+                )
+            cursor = page.next_cursor
+            if not cursor:
+                return tuple(tools)
+
+    def call(self, tool: str, arguments: dict[str, JsonValue], timeout: float) -> Outcome:
+        """The server's answer to one call, whatever the arguments; its own failures are answers too.
+
+        Args:
+            timeout: seconds after which the server counts as hanging.
+
+        Raises:
+            ServerDied: it ended or hung in this call; it is then closed for good.
+        """
+        return self._wait(self._call(tool, arguments), timeout, f"calling {tool}")
+
+    async def _call(self, tool: str, arguments: dict[str, JsonValue]) -> Outcome:
+        session = self._live()
+        request = mcp_types.CallToolRequest(params=mcp_types.CallToolRequestParams(name=tool, arguments=arguments))
+        try:
+            # Not `session.call_tool`: it raises where a server breaks its own output schema, and an agent's host shows it.
+            result = await session.send_request(request, mcp_types.CallToolResult)
+        except MCPError as error:
+            if error.error.code == mcp_types.CONNECTION_CLOSED and await self._is_gone(session):
+                raise ConnectionError("it ended") from error
+            return Outcome("protocol_error", _cap(error.error.message))
+        except ValidationError as error:
+            return Outcome("protocol_error", f"the server's answer is no valid tool result ({error.error_count()} errors)")
+        text = "\n".join(_text(block) for block in result.content)
+        structured = _finite(result.structured_content)
+        if structured is not None and len(json.dumps(structured)) > MAX_STRUCTURED:
+            structured = None
+        if not text and structured is not None:
+            text = json.dumps(structured, ensure_ascii=False)
+        return Outcome("tool_error" if result.is_error else "ok", _cap(text), structured)
+
+    async def _is_gone(self, session: ClientSession) -> bool:
+        """Whether the connection is closed, rather than this code being the server's own choice for an error."""
+        try:
+            with anyio.fail_after(PING_SECONDS):
+                await session.send_ping()
+        except MCPError as error:
+            return error.error.code == mcp_types.CONNECTION_CLOSED
+        except TimeoutError:
+            return True
+        return False
+
+    def _live(self) -> ClientSession:
+        if self.dead or self._session is None:
+            raise ConnectionError(self.dead or "it is not started")
+        return self._session
+
+    def _wait(self, work: Coroutine[Any, Any, _Value], timeout: float, doing: str) -> _Value:
+        future = _loop.submit(work)
+        try:
+            return future.result(timeout)
+        except concurrent.futures.TimeoutError as error:
+            future.cancel()
+            why = f"hung: no answer within {timeout:g} s"
+            raise self._died(why, doing) from error
+        except (OSError, MCPError, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+            raise self._died(f"died: {_reason(error)}", doing) from error
+
+    def _died(self, why: str, doing: str) -> ServerDied:
+        self.dead = self.dead or why
+        tail = self._tail()
+        self.close(wait=False)
+        return ServerDied(f"{why}, while {doing}{tail}", where=self.name)
+
+    def _tail(self) -> str:
+        """The end of the server's standard error, for an error line."""
+        try:
+            with self._log.open("rb") as log:
+                log.seek(max(0, self._log.stat().st_size - 4 * TAIL))
+                text = " ".join(log.read().decode("utf-8", "replace").split())[-TAIL:]
+        except OSError:
+            return ""
+        return f"; it last wrote: {text}" if text else ""
+
+    def close(self, *, wait: bool = True) -> None:
+        """End the process: its input is closed, then it is killed with all it started. Closing twice is harmless."""
+        self.dead = self.dead or "it is closed"
+        if self._done is None:
+            return
+        if not self._done.done():
+            _loop.get().call_soon_threadsafe(self._cancel)
+        if wait:
+            concurrent.futures.wait([self._done], CLOSE_SECONDS)
+            _open.discard(self)
+
+    def _cancel(self) -> None:
+        """On the loop: leave `_run`, or keep it from going on if it has not begun."""
+        self._closing = True
+        if self._scope is not None:
+            self._scope.cancel()
+
+
+def _close_all() -> None:
+    """At interpreter exit nothing may be left running."""
+    connections = list(_open)
+    for connection in connections:
+        connection.close(wait=False)
+    for connection in connections:
+        connection.close()
+
+
+atexit.register(_close_all)
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause in one line: the SDK's task groups wrap what happened."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    text = " ".join(str(error).split())
+    return text or type(error).__name__
+
+
+def _text(block: mcp_types.ContentBlock) -> str:
+    """A content block as text; what is no text is named with its type and size."""
+    match block:
+        case mcp_types.TextContent():
+            return block.text
+        case mcp_types.ImageContent() | mcp_types.AudioContent():
+            return f"[{block.mime_type}, {len(block.data) * 3 // 4} bytes]"
+        case mcp_types.EmbeddedResource(resource=mcp_types.TextResourceContents() as resource):
+            return resource.text
+        case mcp_types.EmbeddedResource(resource=mcp_types.BlobResourceContents() as resource):
+            kind = resource.mime_type or "application/octet-stream"
+            return f"[{kind}, {len(resource.blob) * 3 // 4} bytes]"
+        case mcp_types.ResourceLink():
+            return f"[{block.name}: {block.uri}]"
+    return f"[{type(block).__name__}]"
+
+
+def _cap(text: str) -> str:
+    if len(text) <= MAX_TEXT:
+        return text
+    return f"{text[:MAX_TEXT]}\n[cut: {len(text)} characters, the first {MAX_TEXT} are shown]"
+
+
+def _finite(value: Any) -> Any:
+    """The value with NaN and infinities, which are no JSON, as text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_finite(item) for item in value]
+    return value

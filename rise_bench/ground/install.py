@@ -1,0 +1,151 @@
+"""Installs each server into an isolated environment of its own, once a machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from rise_bench.errors import SetupError
+from rise_bench.ground.recipe import Package, Recipe
+from rise_bench.types import canonical
+
+__all__ = ["Installed", "cache_dir", "ensure", "environment_dir", "find_uv", "is_installed"]
+
+INSTALL_SECONDS = 900
+TAIL = 300
+"""Characters of the installer's output that an error shows."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Installed:
+    """Where a recipe's packages lie on this machine; None where it has none of that kind."""
+
+    folder: Path | None
+    venv: Path | None
+    node: Path | None
+
+
+def cache_dir() -> Path:
+    """Folder of the servers' environments: `RISE_BENCH_CACHE`, else `~/.cache/rise-bench`."""
+    chosen = os.environ.get("RISE_BENCH_CACHE")
+    return (Path(chosen) if chosen else Path.home() / ".cache" / "rise-bench") / "servers"
+
+
+def find_uv() -> str | None:
+    """The `uv` program beside this interpreter or on PATH, if one runs."""
+    beside = Path(sys.executable).parent / "uv"
+    for candidate in (str(beside) if beside.is_file() else None, shutil.which("uv")):
+        if candidate and subprocess.run([candidate, "--version"], capture_output=True, check=False).returncode == 0:
+            return candidate
+    return None
+
+
+def environment_dir(recipe: Recipe) -> Path:
+    """The folder of the recipe's environment: name, version, and a digest of packages, Python and machine."""
+    parts: list[object] = [package.model_dump(mode="json") for package in recipe.packages]
+    parts += [platform.python_version(), platform.system(), platform.machine(), sys.base_prefix]
+    digest = hashlib.sha256(canonical(parts).encode()).hexdigest()[:8]
+    return cache_dir() / f"{recipe.name}-{recipe.version}-{digest}"
+
+
+def is_installed(recipe: Recipe) -> bool:
+    """Whether `ensure` has nothing to do."""
+    return not recipe.packages or environment_dir(recipe).is_dir()
+
+
+def ensure(recipe: Recipe, progress: Progress | None = None) -> Installed:
+    """The recipe's environment, installed if it is not there yet; safe against concurrent processes.
+
+    Raises:
+        SetupError: the installer failed or is missing; one line with the tail of its output and a remedy.
+    """
+    if not recipe.packages:
+        return Installed(None, None, None)
+    target = environment_dir(recipe)
+    if not target.is_dir():
+        _make(target.parent)
+        with FileLock(str(target.parent / f"{target.name}.lock")):
+            if not target.is_dir():
+                _install(recipe, target, progress or _quiet)
+    venv, node = target / "venv", target / "node"
+    return Installed(target, venv if venv.is_dir() else None, node if node.is_dir() else None)
+
+
+def _quiet(line: str) -> None:
+    """Progress that nobody asked for."""
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SetupError(
+            f"cannot make the servers' folder: {error}", remedy="set RISE_BENCH_CACHE to a writable folder"
+        ) from error
+
+
+def _install(recipe: Recipe, target: Path, progress: Progress) -> None:
+    """Install into a temporary sibling, then rename: a half-made environment is never seen."""
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{recipe.name}-", ignore_cleanup_errors=True) as temp:
+        made = Path(temp) / "made"
+        made.mkdir()
+        for registry in ("pypi", "npm"):
+            packages = [package for package in recipe.packages if package.registry == registry]
+            if packages:
+                progress(f"installing {', '.join(package.requirement for package in packages)}")
+                (_pypi if registry == "pypi" else _npm)(recipe, packages, made)
+        made.rename(target)
+    progress(f"installed {recipe.name}")
+
+
+def _pypi(recipe: Recipe, packages: list[Package], made: Path) -> None:
+    venv = made / "venv"
+    wanted = [package.requirement for package in packages] + [pin for package in packages for pin in package.pins]
+    python = str(venv / "bin" / "python")
+    uv = find_uv()
+    if uv:
+        _run(recipe, [uv, "venv", "--quiet", "--python", sys.executable, str(venv)])
+        _run(recipe, [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *wanted])
+    else:
+        _run(recipe, [sys.executable, "-m", "venv", str(venv)])
+        _run(recipe, [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted])
+
+
+def _npm(recipe: Recipe, packages: list[Package], made: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SetupError("npm is not installed", where=recipe.name, remedy="install Node.js 20 or newer")
+    wanted = [package.requirement for package in packages] + [pin for package in packages for pin in package.pins]
+    node = made / "node"
+    node.mkdir()
+    # Install scripts of a package tree are third-party code outside the sandbox; none of the catalogue needs them.
+    flags = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error"]
+    _run(recipe, [npm, "install", "--prefix", str(node), *flags, *wanted])
+
+
+def _run(recipe: Recipe, command: list[str]) -> None:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=INSTALL_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SetupError(f"cannot be installed: {error}", where=recipe.name) from error
+    if done.returncode:
+        output = " ".join((done.stderr or done.stdout).split())[-TAIL:]
+        raise SetupError(
+            f"cannot be installed: {Path(command[0]).name} ended with {done.returncode}: ...{output}",
+            where=recipe.name,
+            remedy="check the network and the package registry, then run the same command again",
+        )

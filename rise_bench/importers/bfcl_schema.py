@@ -1,0 +1,81 @@
+"""BFCL's parameter descriptions as JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jsonschema import Draft202012Validator
+from pydantic import JsonValue
+
+from rise_bench.types import Tool
+
+__all__ = ["json_schema", "widen"]
+
+TYPES = {
+    "dict": "object",
+    "hashmap": "object",
+    "object": "object",
+    "list": "array",
+    "tuple": "array",
+    "array": "array",
+    "arraylist": "array",
+    "set": "array",
+    "str": "string",
+    "char": "string",
+    "string": "string",
+    "bool": "boolean",
+    "boolean": "boolean",
+    "int": "integer",
+    "long": "integer",
+    "short": "integer",
+    "byte": "integer",
+    "bigint": "integer",
+    "integer": "integer",
+    "float": "number",
+    "double": "number",
+    "number": "number",
+    "null": "null",
+}
+"""Spellings of types, lower case, in Python, Java and JavaScript; a type that is not here (`any`) says nothing."""
+
+NAMED_SCHEMAS = ("properties", "patternProperties", "$defs", "definitions")
+
+
+def json_schema(described: JsonValue) -> JsonValue:
+    """The description with types spelled as JSON Schema spells them; everything else as published."""
+    if isinstance(described, list):
+        return [json_schema(item) for item in described]
+    if not isinstance(described, dict):
+        return described
+    schema: dict[str, JsonValue] = {}
+    for key, value in described.items():
+        if key == "type" and isinstance(value, str):
+            if value.casefold() in TYPES:
+                schema[key] = TYPES[value.casefold()]
+        elif key in NAMED_SCHEMAS and isinstance(value, dict):
+            schema[key] = {name: json_schema(inner) for name, inner in value.items()}
+        elif key in ("items", "additionalProperties", "anyOf", "oneOf", "allOf", "not", "prefixItems"):
+            schema[key] = json_schema(value)
+        elif key == "required" and not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
+            continue  # `"required": true` inside a property is no JSON Schema
+        else:
+            schema[key] = value
+    return schema
+
+
+def widen(tool: Tool, argument: str, accepted: Sequence[JsonValue]) -> tuple[Tool, bool]:
+    """(tool, changed): the tool with a contract that no longer refuses an accepted value of the argument.
+
+    A reference that its own contract refuses could be met by no call (STYLE, "gold that no call can satisfy").
+    """
+    properties = tool.parameters.get("properties")
+    if not isinstance(properties, dict) or not isinstance(schema := properties.get(argument), dict):
+        return tool, False
+    validator = Draft202012Validator(schema)
+    refused = [value for value in accepted if not validator.is_valid(value)]
+    if not refused:
+        return tool, False
+    about = {key: schema[key] for key in ("description", "default") if key in schema}
+    wider: dict[str, JsonValue] = {**about, "anyOf": [schema, {"enum": list(refused)}]}
+    parameters: dict[str, JsonValue] = {**tool.parameters, "properties": {**properties, argument: wider}}
+    return tool.model_copy(update={"parameters": parameters}), True

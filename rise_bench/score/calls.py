@@ -1,0 +1,144 @@
+"""The calls that an agent made, each with what the frozen ground says about it: contract, effect, success."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from pydantic import JsonValue
+
+from rise_bench.types import Assistant, Effect, Ground, Task, Tool, ToolResult, Trajectory
+
+__all__ = ["Made", "Tools", "calls_made", "tools_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One call that the agent made.
+
+    `succeeded`: status `ok` and no known failure text; where nothing is executed: schema-valid (DESIGN 4.1, 4.2).
+    `invalid`: why the frozen contract refuses the arguments; empty where it does not.
+    """
+
+    index: int
+    tool: str
+    arguments: dict[str, JsonValue] | None
+    raw: str
+    result: ToolResult | None
+    known: bool
+    effect: Effect
+    group: str
+    invalid: str
+    succeeded: bool
+
+
+class Tools:
+    """Look-up over a ground's tools, or a task's own: contract, effect, group, ways of failing."""
+
+    def __init__(self, tools: Iterable[Tool], failures: dict[str, tuple[str, ...]], digest: str) -> None:
+        self.by_id = {tool.id: tool for tool in tools}
+        self.digest = digest
+        self._failures = {server: [_pattern(text) for text in texts] for server, texts in failures.items()}
+        self._validators: dict[str, Any] = {}
+
+    def effect(self, tool: str) -> Effect:
+        """Effect of a tool; `unknown` where the ground does not know it."""
+        found = self.by_id.get(tool)
+        return found.effect if found else "unknown"
+
+    def group(self, tool: str) -> str:
+        """Function group of a tool; its own id where it has none."""
+        found = self.by_id.get(tool)
+        return found.function_group if found else tool
+
+    def schema(self, tool: str, argument: str) -> dict[str, JsonValue] | None:
+        """JSON Schema of a top-level argument, or None."""
+        found = self.by_id.get(tool)
+        properties = found.parameters.get("properties") if found else None
+        schema = properties.get(argument) if isinstance(properties, dict) else None
+        return schema if isinstance(schema, dict) else None
+
+    def failed_text(self, tool: str, text: str) -> bool:
+        """True where the text is one of this server's ways of failing."""
+        found = self.by_id.get(tool)
+        patterns = self._failures.get(found.server) if found else self._failures.get("")
+        return any(pattern.search(text) for pattern in patterns or ())
+
+    def invalid(self, tool: str, arguments: dict[str, JsonValue]) -> str:
+        """Why the contract refuses the arguments, one line; empty where it accepts them."""
+        found = self.by_id.get(tool)
+        if found is None:
+            return "unknown tool"
+        validator = self._validators.get(tool)
+        if validator is None:
+            validator = self._validators[tool] = Draft202012Validator(found.parameters)
+        try:
+            for error in validator.iter_errors(arguments):
+                where = "/".join(str(part) for part in error.absolute_path)
+                return f"{where}: {error.message[:200]}" if where else str(error.message[:200])
+        except (SchemaError, RecursionError, re.error, TypeError, ValueError) as error:
+            return f"the contract itself cannot be checked: {type(error).__name__}"
+        return ""
+
+
+@lru_cache(maxsize=1024)
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text, re.MULTILINE)
+
+
+_TOOLS: dict[int, tuple[Ground, Tools]] = {}
+
+
+def tools_of(task: Task, ground: Ground) -> Tools:
+    """The look-up for a task: its own tools (imported tasks) or the ground's, built once per ground."""
+    cached = _TOOLS.get(id(ground))
+    if cached is None or cached[0] is not ground:
+        if len(_TOOLS) > 64:
+            _TOOLS.clear()
+        tools = Tools(
+            (tool for server in ground.servers for tool in server.tools),
+            {server.name: server.failures for server in ground.servers},
+            ground.digest(),
+        )
+        cached = _TOOLS[id(ground)] = (ground, tools)
+    if not task.tools:
+        return cached[1]
+    return Tools(task.tools, {server.name: server.failures for server in ground.servers}, cached[1].digest)
+
+
+def calls_made(trajectory: Trajectory, tools: Tools) -> list[Made]:
+    """All calls of a trajectory in order, each with its result and the ground's judgement."""
+    results = {message.call_id: message for message in trajectory.messages if isinstance(message, ToolResult)}
+    executed = trajectory.mode != "static"
+    made: list[Made] = []
+    for message in trajectory.messages:
+        if not isinstance(message, Assistant):
+            continue
+        for call in message.tool_calls:
+            arguments = call.arguments if isinstance(call.arguments, dict) else None
+            result = results.get(call.id)
+            invalid = tools.invalid(call.tool, arguments) if arguments is not None else "not a JSON object"
+            made.append(
+                Made(
+                    index=len(made),
+                    tool=call.tool,
+                    arguments=arguments,
+                    raw="" if arguments is not None else str(call.arguments),
+                    result=result,
+                    known=call.tool in tools.by_id,
+                    effect=tools.effect(call.tool),
+                    group=tools.group(call.tool),
+                    invalid=invalid,
+                    succeeded=_succeeded(result, call.tool, tools) if executed else not invalid,
+                )
+            )
+    return made
+
+
+def _succeeded(result: ToolResult | None, tool: str, tools: Tools) -> bool:
+    return result is not None and result.status == "ok" and not tools.failed_text(tool, result.content)

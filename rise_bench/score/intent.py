@@ -1,0 +1,163 @@
+"""The calls against the intent: critical parameters, order, added constraints; each departure with its label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from rise_bench.score.assign import Fit, assign, assign_groups
+from rise_bench.score.bind import Missing, expected_arguments, is_bound, part
+from rise_bench.score.calls import Made, Tools
+from rise_bench.score.values import any_same, same_exact
+from rise_bench.types import Critical, Judge, Label, LabelName, Task
+
+__all__ = ["Comparison", "compare_calls", "required_calls"]
+
+
+@dataclass(slots=True)
+class Comparison:
+    """Made calls against reference calls.
+
+    `chosen`: reference index -> the call that stands for it, tool and all. `siblings`: reference index -> a call of the
+    same function group, for what `chosen` leaves open. `unjudged`: critical parameters that need a judge and had none.
+    """
+
+    chosen: dict[int, Made] = field(default_factory=dict)
+    siblings: dict[int, Made] = field(default_factory=dict)
+    labels: list[Label] = field(default_factory=list)
+    matched: int = 0
+    total: int = 0
+    unjudged: int = 0
+
+
+def required_calls(task: Task, tools: Tools, executed: bool) -> list[int]:
+    """Reference calls that intent needs on the tool meant.
+
+    Those with a critical parameter or an effect; all of them where nothing is executed or the user named the way.
+    Reads that only feed later calls are not required (DESIGN 4.2).
+    """
+    if not executed or task.path_matters:
+        return list(range(len(task.reference)))
+    critical = {item.call for item in task.intent.critical}
+    return [i for i, call in enumerate(task.reference) if i in critical or tools.effect(call.tool) != "read"]
+
+
+def compare_calls(
+    task: Task, made: Sequence[Made], tools: Tools, *, root: str, executed: bool, judge: Judge | None
+) -> Comparison:
+    """The optimal assignment and every departure from the intent that the calls show."""
+    critical: dict[int, list[Critical]] = {}
+    for item in task.intent.critical:
+        critical.setdefault(item.call, []).append(item)
+
+    def fit(index: int, call: Made, chosen: dict[int, Made]) -> Fit:
+        expected = expected_arguments(task, index, chosen, root)
+        hits = sum(_matches(item, expected, call, tools, root, None) is True for item in critical.get(index, ()))
+        others = sum(
+            name in (call.arguments or {}) and same_exact(value, (call.arguments or {})[name])
+            for name, value in expected.items()
+        )
+        return Fit(hits, others, call.index - index)
+
+    found = Comparison(chosen=assign(task.reference, made, fit), total=len(task.intent.critical))
+    required = required_calls(task, tools, executed)
+    open_calls = [(i, task.reference[i], tools.group(task.reference[i].tool)) for i in required if i not in found.chosen]
+    taken = {call.index for call in found.chosen.values()}
+    found.siblings = assign_groups(open_calls, [call for call in made if call.index not in taken])
+    for index, call, _ in open_calls:
+        found.labels.append(_missing(index, call.tool, found.siblings.get(index)))
+    for index in required:
+        if index in found.chosen:
+            _compare_one(task, index, critical.get(index, []), found, tools, root, judge)
+    found.labels.extend(_order(task, found.chosen))
+    return found
+
+
+def _missing(index: int, tool: str, sibling: Made | None) -> Label:
+    if sibling is not None:
+        return Label(name="wrong_tool", call=sibling.index, reference=index, expected=tool, found=sibling.tool)
+    return Label(name="missing_step", reference=index, expected=tool)
+
+
+def _compare_one(
+    task: Task, index: int, critical: list[Critical], found: Comparison, tools: Tools, root: str, judge: Judge | None
+) -> None:
+    call = found.chosen[index]
+    expected = expected_arguments(task, index, found.chosen, root)
+    for item in critical:
+        verdict = _matches(item, expected, call, tools, root, judge)
+        if verdict is None:
+            found.unjudged += 1
+        elif verdict:
+            found.matched += 1
+        else:
+            found.labels.append(_departure(task, item, expected, call))
+    found.labels.extend(_added(task, index, expected, call, tools, critical))
+
+
+def _departure(task: Task, item: Critical, expected: dict[str, JsonValue], call: Made) -> Label:
+    wanted, sent = part(expected, item.argument), part(call.arguments, item.argument)
+    name: LabelName = "wrong_value"
+    if isinstance(sent, Missing):
+        name = "missing_argument"
+    elif is_bound(task.reference[item.call], item.argument):
+        name = "stale_reference"
+    return Label(
+        name=name,
+        call=call.index,
+        reference=item.call,
+        argument=item.argument,
+        expected=None if isinstance(wanted, Missing) else wanted,
+        found=None if isinstance(sent, Missing) else sent,
+    )
+
+
+def _matches(
+    item: Critical, expected: dict[str, JsonValue], call: Made, tools: Tools, root: str, judge: Judge | None
+) -> bool | None:
+    """Does the call hold the critical parameter? None: it needs a judge and there is none, or it could not decide."""
+    wanted, sent = part(expected, item.argument), part(call.arguments, item.argument)
+    top = item.argument.split("/")[1].replace("~1", "/").replace("~0", "~") if item.argument else ""
+    schema = tools.schema(call.tool, top)
+    nested = item.argument.count("/") > 1
+    if isinstance(sent, Missing) or (sent is None and wanted is not None):
+        return item.optional or isinstance(wanted, Missing) or _is_default(wanted, None if nested else schema)
+    accepted = [*([] if isinstance(wanted, Missing) else [wanted]), *item.accept]
+    schema = None if nested else schema
+    if any_same(accepted, sent, item.match, schema=schema, root=root, tolerance=item.tolerance):
+        return True
+    if item.match != "semantic":
+        return False
+    verdicts = [judge.same(value, sent, item.argument) for value in accepted] if judge else [None]
+    return True if True in verdicts else (None if None in verdicts else False)
+
+
+def _is_default(value: JsonValue, schema: dict[str, JsonValue] | None) -> bool:
+    return schema is not None and "default" in schema and same_exact(value, schema["default"])
+
+
+def _added(
+    task: Task, index: int, expected: dict[str, JsonValue], call: Made, tools: Tools, critical: list[Critical]
+) -> list[Label]:
+    """Constraining arguments that the reference does not have: not the schema's default, not free, not null."""
+    free = {pointer for number, pointer in task.intent.free if number == index}
+    named = {item.argument.split("/")[1] for item in critical if item.argument}
+    return [
+        Label(name="extra_argument", call=call.index, reference=index, argument=f"/{name}", found=value)
+        for name, value in (call.arguments or {}).items()
+        if name not in expected
+        and name not in named
+        and f"/{name}" not in free
+        and value is not None
+        and not _is_default(value, tools.schema(call.tool, name))
+    ]
+
+
+def _order(task: Task, chosen: Mapping[int, Made]) -> list[Label]:
+    return [
+        Label(name="wrong_order", call=chosen[later].index, reference=later, note=f"before call {chosen[earlier].index}")
+        for earlier, later in task.intent.after
+        if earlier in chosen and later in chosen and chosen[earlier].index > chosen[later].index
+    ]

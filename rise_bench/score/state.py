@@ -1,0 +1,56 @@
+"""The end state against the reference's: equal or not, and what is left over that nobody asked for (residue)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rise_bench.score.calls import Made
+from rise_bench.score.values import same
+from rise_bench.types import StateChange, Task
+
+__all__ = ["residue", "state_equal"]
+
+
+def state_equal(task: Task, end_state: Iterable[StateChange], root: str) -> bool:
+    """True iff the attempt changed exactly what the reference changed, leaf by leaf.
+
+    A leaf that a free argument writes is `any`; one that a critical argument writes is compared by that argument's rule
+    (DESIGN 3). Volatile leaves count as `any`.
+    """
+    wanted = {change.path: change for change in task.reference_state or ()}
+    found = {change.path: change for change in end_state}
+    return wanted.keys() == found.keys() and all(_same_leaf(wanted[path], found[path], root) for path in wanted)
+
+
+def _same_leaf(wanted: StateChange, found: StateChange, root: str) -> bool:
+    if (wanted.after is None) != (found.after is None):
+        return False
+    if wanted.match == "any" or wanted.after == found.after:
+        return True
+    return wanted.match != "exact" and same(wanted.after, found.after, wanted.match, root=root)
+
+
+def residue(
+    task: Task, end_state: Iterable[StateChange], made: Iterable[Made], chosen: Mapping[int, Made], root: str
+) -> list[tuple[StateChange, Made | None]]:
+    """Changes that are neither in the reference state nor last written by a call that stands for a reference call.
+
+    Each comes with the call that wrote it last, where one is known. Undone changes are not in the end state, and so
+    are no residue.
+    """
+    wanted = {change.path: change for change in task.reference_state or ()}
+    assigned = {call.index for call in chosen.values()}
+    last_writer: dict[str, Made] = {}
+    for call in made:
+        for path in (call.result.changed or ()) if call.result else ():
+            last_writer[path] = call
+    left: list[tuple[StateChange, Made | None]] = []
+    for change in end_state:
+        writer = last_writer.get(change.path)
+        if writer is not None and writer.index in assigned:
+            continue
+        reference = wanted.get(change.path)
+        if reference is not None and _same_leaf(reference, change, root) and (reference.match != "any" or writer is None):
+            continue
+        left.append((change, writer))
+    return left

@@ -1,0 +1,133 @@
+"""The rooms of ARCHITECTURE.md hold: imports go one way, and third-party code stays in its rooms."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "rise_bench"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# what each room may import besides the standard library and pydantic, of which every record is made
+THIRD_PARTY: dict[str, set[str]] = {
+    "errors": set(),
+    "types": set(),
+    "refs": set(),
+    "plugins": set(),
+    "store": {"yaml", "filelock"},
+    "stats": {"numpy", "scipy"},
+    "score": {"numpy", "scipy", "jsonschema", "sqlglot", "dateutil"},
+    "ground": {"mcp", "anyio", "yaml", "filelock"},
+    "model": {"openai", "httpx2", "rank_bm25", "yaml"},
+    "rollout": set(),
+    "check": set(),
+    "importers": set(),
+    "bench": set(),
+    "report": {"jinja2"},
+    "view": {"jinja2"},
+    "__init__": set(),
+    "cli": set(),
+    "commands": {"rich", "dotenv"},
+}
+
+
+def room_of(module: str) -> str:
+    """`rise_bench.score.text` -> `score`; the package door is `__init__`."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def layers() -> dict[str, int]:
+    """Room -> layer, as the table of ARCHITECTURE.md says."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    found: dict[str, int] = {}
+    for layer, rooms in re.findall(r"^\| (\d) \| ([^|]+) \|", text, flags=re.MULTILINE):
+        for room in re.findall(r"`([\w.]+)/?`", rooms):
+            found[room.removesuffix(".py")] = int(layer)
+    return found
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names that a file imports, `from a import b` as `a.b` where that is a module of ours, else `a`."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            base = node.module or ""
+            for alias in node.names:
+                inner = ROOT / f"{base}.{alias.name}".replace(".", "/")
+                names.add(f"{base}.{alias.name}" if inner.is_dir() or inner.with_suffix(".py").exists() else base)
+    return names
+
+
+def ours(path: Path) -> set[str]:
+    return {name for name in imports(path) if name.split(".")[0] == "rise_bench"}
+
+
+def test_the_architecture_names_every_room_and_no_other() -> None:
+    there = {room_of(module_name(path)) for path in FILES}
+    assert there == set(layers()), "ARCHITECTURE.md's table and the package differ"
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_a_file_imports_only_lower_layers_or_its_own_room_or_its_own_layer(path: Path) -> None:
+    layer, room = layers(), room_of(module_name(path))
+    high = [n for n in ours(path) if room_of(n) != room and layer[room_of(n)] > layer[room]]
+    assert high == [], f"{room} (layer {layer[room]}) imports upwards"
+
+
+def test_rooms_do_not_import_each_other_in_a_circle() -> None:
+    edges: dict[str, set[str]] = {}
+    for path in FILES:
+        room = room_of(module_name(path))
+        edges.setdefault(room, set()).update(room_of(n) for n in ours(path) if room_of(n) != room)
+    assert circle(edges) == []
+
+
+def test_files_do_not_import_each_other_in_a_circle() -> None:
+    assert circle({module_name(path): ours(path) - {module_name(path)} for path in FILES}) == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_third_party_code_stays_in_its_rooms(path: Path) -> None:
+    tops = {name.split(".")[0] for name in imports(path)} - set(sys.stdlib_module_names)
+    allowed = THIRD_PARTY.get(room_of(module_name(path)), set()) | {"rise_bench", "pydantic", "pydantic_core"}
+    assert tops - allowed == set()
+
+
+def test_a_circle_would_be_found() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == ["a", "b", "c", "a"]
+    assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+def circle(edges: dict[str, set[str]]) -> list[str]:
+    """One circle of the graph as a path from a node to itself; empty where there is none."""
+    done: set[str] = set()
+
+    def walk(node: str, path: list[str]) -> list[str]:
+        if node in path:
+            return [*path[path.index(node) :], node]
+        if node in done:
+            return []
+        for target in sorted(edges.get(node, ())):
+            if found := walk(target, [*path, node]):
+                return found
+        done.add(node)
+        return []
+
+    for start in sorted(edges):
+        if found := walk(start, []):
+            return found
+    return []
