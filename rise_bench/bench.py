@@ -61,6 +61,10 @@ class Options:
     fresh: bool = False
     retry_faults: bool = False
     allow_unsafe: bool = False
+    max_cost: float | None = None
+    """Stop handing out attempts once those made by this call cost this much, in the currency of `prices`."""
+    prices: tuple[float, float] | None = None
+    """Price of a million input and output tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,10 @@ class Evaluated:
 
     run: Path
     made: int
+    left: int = 0
+    """Attempts not made because `max_cost` was reached."""
+    cost: float | None = None
+    """What the attempts of this call cost; None where no prices were given."""
     finished: str = ""
     """ISO date of an earlier end; set where nothing was left to run."""
 
@@ -112,17 +120,19 @@ def evaluate(options: Options, progress: Progress = _no_progress) -> Evaluated:
     try:
         run = _open_run(_spec(options, loaded, model), options)
         try:
+            for key in sorted(run.unscored()):
+                run.append_scored(score_attempt(loaded.tasks[key[0]], run.trajectory(*key), loaded))
             left = _left(run, tasks, options)
             total = len(tasks) * options.attempts
             if not left:
-                return Evaluated(run.path, 0, _finished(run))
+                return Evaluated(run.path, 0, finished=_finished(run))
             progress(total - len(left), total, None)
             source = _open_ground(options, loaded)
             try:
-                _run_all(_Work(options, loaded, model, source, run, progress, total), left)
+                made, cost = _run_all(_Work(options, loaded, model, source, run, progress, total), left)
             finally:
                 source.close()
-            return Evaluated(run.path, len(left))
+            return Evaluated(run.path, made, len(left) - made, cost if options.prices else None)
         finally:
             run.close()
     finally:
@@ -189,27 +199,42 @@ class _Work:
         return scored
 
 
-def _run_all(work: _Work, left: Sequence[tuple[str, int]]) -> None:
-    """Threads for width; at most twice as many attempts queued as run, so that an error ends the run at once."""
+def _run_all(work: _Work, left: Sequence[tuple[str, int]]) -> tuple[int, float]:
+    """(attempts made, their cost). Threads for width; few attempts are queued, so that an error ends the run at once."""
     tasks = work.loaded.tasks
     width = work.options.concurrency or max(2, os.cpu_count() or 2)
-    done = work.total - len(left)
+    there = work.total - len(left)
+    made, cost = 0, 0.0
     queue = iter(left)
     with ThreadPoolExecutor(max_workers=width, thread_name_prefix="attempt") as pool:
         running: set[Future[Scored]] = set()
         try:
             while True:
-                while len(running) < 2 * width and (key := next(queue, None)) is not None:
+                while len(running) < width and _affordable(cost, work.options) and (key := next(queue, None)):
                     running.add(pool.submit(work.one, tasks[key[0]], key[1]))
                 if not running:
-                    return
+                    return made, cost
                 ended, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in ended:
-                    done += 1
-                    work.progress(done, work.total, future.result())
+                    scored = future.result()
+                    made += 1
+                    cost += _cost(scored, work.options)
+                    work.progress(there + made, work.total, scored)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _affordable(cost: float, options: Options) -> bool:
+    if options.max_cost is not None and options.prices is None:
+        remedy = "give --price-in and --price-out, per million tokens"
+        raise InputError("needs prices", where="--max-cost", remedy=remedy)
+    return options.max_cost is None or cost < options.max_cost
+
+
+def _cost(scored: Scored, options: Options) -> float:
+    price_in, price_out = options.prices or (0.0, 0.0)
+    return ((scored.usage.input_tokens or 0) * price_in + (scored.usage.output_tokens or 0) * price_out) / 1e6
 
 
 def _seed(seed: int, task: str, number: int) -> int:

@@ -23,10 +23,17 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "scripted": "rise_bench.model.scripted:make",
         "openai": "rise_bench.model.chat:make",
     },
-    "ground": {},
+    "ground": {
+        "live": "rise_bench.ground.doors:live",
+        "replay": "rise_bench.ground.replay:make",
+    },
     "mutation": {},
     "author": {},
-    "importer": {},
+    "importer": {
+        "bfcl": "rise_bench.importers:import_bfcl",
+        "openai-chat": "rise_bench.importers:import_chat",
+        "tau": "rise_bench.importers:import_tau",
+    },
 }
 
 KINDS = tuple(_BUILTIN)

@@ -384,6 +384,15 @@ class Run:
         """(task, attempt) of the trajectories that are there."""
         return set(_offsets(self.trajectories_file))
 
+    def unscored(self) -> set[Key]:
+        """(task, attempt) whose trajectory is there and whose verdicts are not: a writer died between the two."""
+        return self.keys() - set(_offsets(self.verdicts_file))
+
+    def append_scored(self, scored: Scored) -> None:
+        """Keep the verdicts of an attempt whose trajectory is there already."""
+        with self._append_lock:
+            self._append(self.verdicts_file, scored)
+
     def trajectories(self) -> Iterator[Trajectory]:
         """The trajectories, one at a time; superseded lines are skipped."""
         yield from _stream(Trajectory, self.trajectories_file)

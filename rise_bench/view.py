@@ -13,12 +13,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import JsonValue
 
-from rise_bench.report import FAMILIES, Report, percent
-from rise_bench.score import final_text
+from rise_bench.report import FAMILIES, Report, outcome_of, percent
 from rise_bench.score.answer import Answer, judge_fact
 from rise_bench.score.bind import expected_arguments
 from rise_bench.score.calls import Made, calls_made, tools_of
 from rise_bench.score.intent import Comparison, compare_calls
+from rise_bench.score.scorers import final_text
 from rise_bench.score.values import same
 from rise_bench.types import Assistant, Ground, Label, Scored, StateChange, System, Task, Trajectory
 
@@ -49,7 +49,11 @@ def page(
     script = (_TEMPLATES / "view.js").read_text(encoding="utf-8")
     items = [attempt_data(task, trajectory, scored, ground) for task, trajectory, scored in attempts]
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update(percent=percent)
     return environment.get_template("view.html.j2").render(
@@ -57,8 +61,8 @@ def page(
         families=FAMILIES,
         left_out=left_out,
         count=len(items),
-        style=Markup((_TEMPLATES / "view.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
+        style=Markup((_TEMPLATES / "view.css").read_text(encoding="utf-8")),
+        script=Markup(script),
         # even text that broke out of its element could not run: only this script's hash may
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         data=_embedded(items),
@@ -70,7 +74,7 @@ def _embedded(value: Any) -> Markup:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704 - escaped above
+    return Markup(text)
 
 
 def attempt_data(task: Task, trajectory: Trajectory, scored: Scored, ground: Ground) -> dict[str, Any]:
@@ -88,7 +92,7 @@ def attempt_data(task: Task, trajectory: Trajectory, scored: Scored, ground: Gro
         "attempt": trajectory.attempt,
         "kind": task.kind,
         "cluster": task.cluster,
-        "outcome": _outcome(scored),
+        "outcome": outcome_of(scored),
         "request": task.request,
         "facts": _meta(task, trajectory),
         "why_task": scored.acc_task.reason,
@@ -107,16 +111,6 @@ def attempt_data(task: Task, trajectory: Trajectory, scored: Scored, ground: Gro
             "tokens": None if usage.input_tokens is None else usage.input_tokens + (usage.output_tokens or 0),
         },
     }
-
-
-def _outcome(scored: Scored) -> str:
-    if scored.fault:
-        return "fault"
-    if scored.acc_task.value is None or scored.acc_intent.value is None:
-        return "unjudged"
-    if scored.acc_intent.value == 1:
-        return "aligned"
-    return "silent" if scored.acc_task.value == 1 else "visible"
 
 
 def _meta(task: Task, trajectory: Trajectory) -> list[list[str]]:
@@ -151,7 +145,9 @@ def _label(label: Label) -> dict[str, Any]:
 
 def _reference_call(task: Task, index: int, paired: Comparison, root: str) -> dict[str, Any]:
     call = task.reference[index]
-    critical = {item.argument.split("/")[1]: item.match for item in task.intent.critical if item.call == index and item.argument}
+    critical = {
+        item.argument.split("/")[1]: item.match for item in task.intent.critical if item.call == index and item.argument
+    }
     arguments = expected_arguments(task, index, paired.chosen, root)
     partner = paired.chosen.get(index) or paired.siblings.get(index)
     return {
@@ -164,7 +160,7 @@ def _reference_call(task: Task, index: int, paired: Comparison, root: str) -> di
 def _made_call(call: Made, paired: Comparison) -> dict[str, Any]:
     pairs = {made.index: index for chosen in (paired.siblings, paired.chosen) for index, made in chosen.items()}
     result = call.result
-    status = result.status if result else "not_executed"
+    status: str = result.status if result else "not_executed"
     if status == "ok" and not call.succeeded:
         status = "failed_as_text"
     return {

@@ -82,7 +82,7 @@ def mixed() -> Iterator[Scored]:
 def test_the_three_outcomes_and_both_kinds_of_none_add_up_to_all_attempts() -> None:
     report = summarise(mixed(), about(8))
     outcomes = report.outcomes
-    assert (outcomes.aligned, outcomes.silent, outcomes.visible, outcomes.faults, outcomes.unjudged) == (3, 2, 1, 1, 1)
+    assert (outcomes.aligned, outcomes.silent, outcomes.visible, outcomes.fault, outcomes.unjudged) == (3, 2, 1, 1, 1)
     assert (report.attempts, report.judged, report.tasks, report.tasks_attempted) == (8, 6, 6, 8)
 
 

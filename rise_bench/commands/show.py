@@ -76,7 +76,7 @@ def _outcomes(report: Report) -> Table:
         [name, n, percent(n / report.judged if report.judged else None), _bar(n, report.judged, _STYLE[name])]
         for name, n in counts.items()
     ]
-    nones = report.outcomes.faults + report.outcomes.unjudged
+    nones = report.outcomes.fault + report.outcomes.unjudged
     rows.append(["faults, unjudged", nones, "", text("not counted above" if nones else "", "dim")])
     return table(["outcome", "attempts", f"of {report.judged} judged", ""], rows, numbers=(1, 2))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -19,12 +20,15 @@ __all__ = ["Tick", "plain", "print_json", "progress", "say", "table", "text", "w
 _EVERY = 15.0
 """Seconds between two plain progress lines where stderr is no terminal."""
 
+_PIPED = 130
+"""Columns where stdout is no terminal and nobody said how many."""
+
 
 class Tick(Protocol):
-    """Called after each finished attempt."""
+    """Called at the start and after each finished piece of work."""
 
-    def __call__(self, done: int, total: int) -> None:
-        """`done` of `total` are finished."""
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """`done` of `total` are finished; the first call says what was there before. `note` is shown beside."""
         ...
 
 
@@ -40,7 +44,10 @@ def text(value: object, style: str = "") -> Text:
 
 def say(*parts: RenderableType) -> None:
     """Print to stdout; a `str` is taken as our own console markup."""
-    Console(highlight=False, soft_wrap=False).print(*parts)
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPED
+    console = Console(highlight=False, width=width)
+    for part in parts:
+        console.print(part)
 
 
 def warn(message: str) -> None:
@@ -62,7 +69,7 @@ def table(
         title=title or None, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False
     )
     for index, column in enumerate(columns):
-        made.add_column(column, justify="right" if index in right else "left", overflow="fold")
+        made.add_column(column, justify="right" if index in right else "left", overflow="fold", no_wrap=index == 0)
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else text(cell) for cell in row))
     return made
@@ -72,13 +79,16 @@ def table(
 def progress(what: str, *, quiet: bool = False) -> Iterator[Tick]:
     """A bar with rate and time left on a terminal, else a line every 15 seconds; on stderr. Nothing where `quiet`."""
     if quiet:
-        yield lambda done, total: None
+        yield _quiet
     elif sys.stderr.isatty():
         with _bar() as bar:
-            task = bar.add_task(plain(what), total=None, rate="")
-            yield _Bar(bar, task)
+            yield _Bar(bar, bar.add_task(plain(what), total=None, rate="", note=""))
     else:
         yield _Lines(what)
+
+
+def _quiet(done: int, total: int, note: str = "") -> None:
+    """Nothing: stdout carries JSON, and nobody watches."""
 
 
 def _bar() -> Progress:
@@ -88,42 +98,43 @@ def _bar() -> Progress:
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
         console=Console(stderr=True),
         transient=True,
     )
 
 
 class _Rate:
-    """Finished per minute since the first call; attempts of an earlier start do not count."""
+    """Finished per minute since the first call; what was there before does not count."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
-        self._first: int | None = None
+        self._before: int | None = None
 
     def per_minute(self, done: int) -> float:
-        if self._first is None:
-            self._first = max(done - 1, 0)
-        return 60.0 * (done - self._first) / max(time.monotonic() - self._start, 1e-9)
+        if self._before is None:
+            self._before, self._start = done, time.monotonic()
+        return 60.0 * (done - self._before) / max(time.monotonic() - self._start, 1e-9)
 
 
 class _Bar:
-    def __init__(self, bar: Progress, task: Any) -> None:
+    def __init__(self, bar: Progress, task: TaskID) -> None:
         self._bar, self._task, self._rate = bar, task, _Rate()
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int, note: str = "") -> None:
         rate = f"{self._rate.per_minute(done):.0f}/min"
-        self._bar.update(self._task, completed=done, total=total, rate=rate)
+        self._bar.update(self._task, completed=done, total=total, rate=rate, note=plain(note))
 
 
 class _Lines:
     def __init__(self, what: str) -> None:
         self._what, self._rate, self._last = what, _Rate(), time.monotonic()
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int, note: str = "") -> None:
         rate = self._rate.per_minute(done)
         now = time.monotonic()
         if done < total and now - self._last < _EVERY:
             return
         self._last = now
-        left = f", {(total - done) / rate:.0f} min left" if rate > 0 and done < total else ""
-        warn(f"{self._what}: {done}/{total}, {rate:.0f}/min{left}")
+        left = f", about {(total - done) / rate:.0f} min left" if rate > 0 and done < total else ""
+        warn(f"{self._what}: {done}/{total}, {rate:.0f}/min{left}{f' ({note})' if note else ''}")

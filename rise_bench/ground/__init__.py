@@ -1,0 +1,1 @@
+"""Servers, sandboxes and what happens in them: install, launch, call, read the state; live and replayed."""

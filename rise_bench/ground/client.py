@@ -126,7 +126,10 @@ class Connection:
             if self._closing:
                 self._scope.cancel()
             with self._scope, self._log.open("w", encoding="utf-8", errors="replace") as errors:
-                async with stdio_client(server, errlog=errors) as (reader, writer), ClientSession(reader, writer) as session:
+                async with (
+                    stdio_client(server, errlog=errors) as (reader, writer),
+                    ClientSession(reader, writer) as session,
+                ):
                     await session.initialize()
                     self._session = session
                     self._ready.set_result(None)
@@ -155,7 +158,11 @@ class Connection:
         while True:
             page = await session.list_tools(params=mcp_types.PaginatedRequestParams(cursor=cursor))
             for tool in page.tools:
-                notes = tool.annotations.model_dump(mode="json", by_alias=True, exclude_none=True) if tool.annotations else {}
+                notes = (
+                    tool.annotations.model_dump(mode="json", by_alias=True, exclude_none=True)
+                    if tool.annotations
+                    else {}
+                )
                 tools.append(
                     Tool(
                         server=self.name,
@@ -191,7 +198,9 @@ class Connection:
                 raise ConnectionError("it ended") from error
             return Outcome("protocol_error", _cap(error.error.message))
         except ValidationError as error:
-            return Outcome("protocol_error", f"the server's answer is no valid tool result ({error.error_count()} errors)")
+            return Outcome(
+                "protocol_error", f"the server's answer is no valid tool result ({error.error_count()} errors)"
+            )
         text = "\n".join(_text(block) for block in result.content)
         structured = _finite(result.structured_content)
         if structured is not None and len(json.dumps(structured)) > MAX_STRUCTURED:

@@ -138,4 +138,6 @@ def load_recipe(source: str | Path) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "recipe"
-        raise InputError(f"{field}: {first['msg']}", where=str(path), remedy="see rise_bench/ground/recipe.py") from error
+        raise InputError(
+            f"{field}: {first['msg']}", where=str(path), remedy="see rise_bench/ground/recipe.py"
+        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import socket
@@ -16,9 +17,10 @@ from pathlib import Path
 from rise_bench.errors import GroundFault, InputError, SetupError
 from rise_bench.ground.install import Installed
 from rise_bench.ground.recipe import Recipe
+from rise_bench.ground.tree import remove
 from rise_bench.ground.wrap import INSIDE, SERVER, bind_options, bwrap_options
 
-__all__ = ["VISIBLE_ROOT", "Launch", "Sandbox", "Variation", "bwrap_problem", "faketime_library"]
+__all__ = ["VISIBLE_ROOT", "Launch", "Sandbox", "Variation", "bwrap_problem", "faketime_library", "parse_now"]
 
 VISIBLE_ROOT = "/home/user"
 """The sandbox's path as servers and agents see it, on every machine that has bubblewrap."""
@@ -28,6 +30,8 @@ NET_PORT = 8000
 
 VARIATION_ROOT = "/srv/office"
 PROBE_SECONDS = 20
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -208,24 +212,16 @@ class Sandbox:
         """Empty home and tmp; the folders themselves stay, a warm server has them as its working folder."""
         try:
             for part in (self.home, self.folder / "tmp"):
-                for entry in os.scandir(part):
-                    if entry.is_dir(follow_symlinks=False):
-                        _remove_tree(Path(entry.path))
-                    else:
-                        Path(entry.path).unlink()
+                remove(part, keep_top=True)
         except OSError as error:
             raise GroundFault(f"the sandbox cannot be emptied: {error}") from error
 
     def close(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _remove_tree(folder: Path) -> None:
-    """Remove a tree whose folders a server may have made read-only."""
-    for current, _, _ in os.walk(folder):
-        Path(current).chmod(0o700)
-    shutil.rmtree(folder)
+        try:
+            remove(self.folder)
+        except OSError as error:
+            logger.warning("the sandbox %s cannot be removed: %s", self.folder, error)
 
 
 def _write_identity(folder: Path, variation: Variation) -> None:
@@ -238,7 +234,8 @@ def _write_identity(folder: Path, variation: Variation) -> None:
 
 def _command(recipe: Recipe, words: dict[str, str]) -> list[str]:
     """The server's command line, with its services in front where it has any."""
-    lines = [[_fill(word, words) for word in (part.command, *part.args)] for part in (recipe, *recipe.services)]
+    parts = [(recipe.command, *recipe.args), *((service.command, *service.args) for service in recipe.services)]
+    lines = [[_fill(word, words) for word in part] for part in parts]
     # The scripts that installers write name the interpreter by its path at install time, which is not its path inside.
     scripts = f"{words['{venv}']}/bin/"
     python = f"{scripts}python"
@@ -247,7 +244,6 @@ def _command(recipe: Recipe, words: dict[str, str]) -> list[str]:
         return lines[0]
     services = json.dumps(lines[1:])
     return [python, f"{words['{inside}']}/rise_launch.py", services, words["{port}"], *lines[0]]
-
 
 
 def _fill(text: str, words: dict[str, str]) -> str:

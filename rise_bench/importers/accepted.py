@@ -34,9 +34,9 @@ def match_kind(values: Sequence[JsonValue], schema: JsonValue) -> MatchKind:
         return "number" if flat else "text"
     if isinstance(schema, dict) and "enum" in schema:
         return "enum"
-    if all(parse_date(text) for text in texts):
+    if all(not text.isdigit() and parse_date(text) for text in texts):  # eight digits may be an id
         return "date"
-    if all(parse_datetime(text) for text in texts):
+    if all(not text.isdigit() and parse_datetime(text) for text in texts):
         return "datetime"
     return "text"
 
@@ -44,13 +44,18 @@ def match_kind(values: Sequence[JsonValue], schema: JsonValue) -> MatchKind:
 def critical(
     call: int, name: str, values: Sequence[JsonValue], schema: JsonValue, *, optional: bool = False
 ) -> Critical:
-    """The critical parameter `name` of a reference call whose own value is `values[0]`; the rest is as good."""
+    """The critical parameter `name` of a reference call whose own value is `values[0]`; the rest is as good.
+
+    Whole numbers are compared exactly: a long one may be an identifier.
+    """
+    whole = all(isinstance(value, int) or (isinstance(value, float) and value.is_integer()) for value in values)
     return Critical(
         call=call,
         argument=pointer(name),
         match=match_kind(values, schema),
         accept=tuple(values[1:]),
         optional=optional,
+        tolerance=0.0 if whole else 1e-9,
     )
 
 

@@ -12,10 +12,11 @@ from typing import Any
 from pydantic import JsonValue
 
 from rise_bench.errors import InputError
-from rise_bench.importers.bfcl_schema import json_schema, widen
 from rise_bench.importers.accepted import critical, expand
+from rise_bench.importers.bfcl_schema import json_schema, literal_texts, valid_default, widen
+from rise_bench.importers.bfcl_text import parse_output
 from rise_bench.importers.imported import Attempt, Imported, json_file, json_lines
-from rise_bench.model.calls import parse
+from rise_bench.model.calls import read_arguments
 from rise_bench.refs import strict_json
 from rise_bench.types import (
     Assistant,
@@ -42,6 +43,9 @@ NO_CALL = re.compile(r"^(?:relevance$|.*irrelevance)", re.IGNORECASE)
 
 HARNESS_ERROR = re.compile(r"\A\s*(?:error\s*\Z|error during inference|error code: \d{3}|an error occurred:)", re.I)
 """What BFCL's own runner writes in place of a model's output."""
+
+AS_TEXT = re.compile(r"java", re.IGNORECASE)
+"""Categories (Java, JavaScript) whose models were told that every parameter is a text holding a literal."""
 
 UNWIRED = re.compile(r"[^A-Za-z0-9_-]")
 SUFFIX = re.compile(r"[ _]\d+\Z")
@@ -114,6 +118,9 @@ def _category(path: Path, answers: Path, notes: Notes) -> Iterator[Task]:
     gold = {} if no_call else {_field(row, "id", answers, line): row for line, row in json_lines(answers)}
     for line, row in json_lines(path):
         task_id = _field(row, "id", path, line)
+        if _turns(row.get("question")) > 1:
+            notes.add("question of several turns, left out", task_id)
+            continue
         history, request = _question(row.get("question"), path, line)
         tools = {tool.name: tool for tool in map(_tool, _as_list(row.get("function")))}
         if not no_call and task_id not in gold:
@@ -123,7 +130,7 @@ def _category(path: Path, answers: Path, notes: Notes) -> Iterator[Task]:
         if not no_call and not calls:
             notes.add("answer holds no call of an offered tool, left out", task_id)
             continue
-        reference, criticals = _reference(calls, tools, task_id, notes)
+        reference, criticals = _reference(calls, tools, task_id, notes, as_text=AS_TEXT.search(category) is not None)
         yield Task(
             id=task_id,
             kind="no_call" if no_call else "complete",
@@ -146,6 +153,10 @@ def _field(row: Any, name: str, path: Path, line: int) -> str:
 
 def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
+
+
+def _turns(question: Any) -> int:
+    return len(question) if isinstance(question, list) and question and isinstance(question[0], list) else 1
 
 
 def _question(question: Any, path: Path, line: int) -> tuple[tuple[Message, ...], str]:
@@ -185,7 +196,7 @@ def _gold_calls(truth: Any, tools: dict[str, Tool], task_id: str, notes: Notes) 
         if isinstance(part, dict):
             entries.extend(part.items())
         elif isinstance(part, str):
-            for call in parse(part).calls:
+            for call in parse_output(part).calls:
                 arguments = call.arguments if isinstance(call.arguments, dict) else {}
                 entries.append((call.tool, {name: [value] for name, value in arguments.items()}))
     calls: list[GoldCall] = []
@@ -212,7 +223,7 @@ def _meant(name: str, tools: dict[str, Tool]) -> str | None:
 
 
 def _reference(
-    calls: Sequence[GoldCall], tools: dict[str, Tool], task_id: str, notes: Notes
+    calls: Sequence[GoldCall], tools: dict[str, Tool], task_id: str, notes: Notes, *, as_text: bool
 ) -> tuple[tuple[Call, ...], tuple[Critical, ...]]:
     """Reference calls with every argument critical. Widens `tools` in place where a contract refuses what is accepted."""
     reference: list[Call] = []
@@ -232,12 +243,14 @@ def _reference(
                 values = [""]
             if not values:
                 continue  # may only be left out: nothing to match, and sending it is an extra argument
+            texts = literal_texts(values) if as_text else []
             if schema is not None:
-                tools[name], changed = widen(tools[name], argument, values)
-                if changed:
+                tools[name], changed = widen(tools[name], argument, [*values, *texts])
+                if changed and not texts:
                     notes.add("answer accepts a value that the tool's own type refuses, type widened", task_id)
-                if optional and "default" in schema and schema["default"] not in values:
+                if optional and valid_default(schema) and schema["default"] not in values:
                     values = [*values, schema["default"]]
+            values = [*values, *texts]
             arguments[argument] = values[0]
             criticals.append(critical(index, argument, values, schema, optional=optional))
         reference.append(Call(tool=name, arguments=arguments))
@@ -259,7 +272,7 @@ def _attempts(root: Path, models: Iterable[str], tasks: dict[str, Task]) -> Iter
         for path in sorted((root / "results" / model).glob("*.jsonl")):
             verdicts = official.get(path.stem)
             rows = list(json_lines(path))
-            native = any(isinstance(row.get("result"), list) for _, row in rows if isinstance(row, dict))
+            native = any(_is_native(row.get("result")) for _, row in rows if isinstance(row, dict))
             for line, row in rows:
                 task = tasks.get(_field(row, "id", path, line))
                 if task is None:
@@ -271,6 +284,10 @@ def _attempts(root: Path, models: Iterable[str], tasks: dict[str, Task]) -> Iter
                     official=None if verdicts is None else task.id not in verdicts,
                     official_reason=reason,
                 )
+
+
+def _is_native(result: Any) -> bool:
+    return isinstance(result, list) and any(isinstance(item, dict) for item in result)
 
 
 def _official(path: Path) -> dict[str, dict[str, str]]:
@@ -293,6 +310,8 @@ def _trajectory(task: Task, row: dict[str, Any], native: bool) -> Trajectory:
             return Trajectory(task=task.id, mode="static", stop="agent_failed", usage=usage)
         return Trajectory(task=task.id, mode="static", stop="fault", fault=result.strip()[:200], usage=usage)
     names = {UNWIRED.sub("_", tool.name): tool.name for tool in task.tools} | {t.name: t.name for t in task.tools}
+    if isinstance(result, list) and any(isinstance(item, str) for item in result):
+        result = "\n".join(map(str, result))  # one Python-style call an entry
     message = _native(result, names) if isinstance(result, list) else _text(str(result or ""), names, native)
     results = tuple(ToolResult(call_id=c.id, tool=c.tool, status="not_executed") for c in message.tool_calls)
     usage = usage.model_copy(update={"turns": 1, "calls": len(message.tool_calls)})
@@ -309,33 +328,28 @@ def _usage(row: dict[str, Any]) -> Usage:
 
 def _native(result: list[Any], names: dict[str, str]) -> Assistant:
     """`[{name: arguments}]` of an endpoint with native calls; arguments as JSON text or as an object."""
-    made: list[tuple[str, Any]] = []
+    calls: list[ToolCall] = []
     for item in result:
         if not isinstance(item, dict):
             return Assistant(content=str(result), malformed="an entry of the call list is no object")
-        made.extend(item.items())
-    calls = [
-        ToolCall(id=f"call_{i}", tool=names.get(name, name), arguments=_arguments(arguments))
-        for i, (name, arguments) in enumerate(made)
-    ]
+        calls.extend(
+            ToolCall(id=f"call_{number}", tool=names.get(str(name), str(name)), arguments=read_arguments(arguments))
+            for number, (name, arguments) in enumerate(item.items(), len(calls))
+        )
     return Assistant(tool_calls=tuple(calls))
-
-
-def _arguments(value: Any) -> dict[str, JsonValue] | str:
-    if isinstance(value, str):
-        try:
-            read = strict_json(value)
-        except ValueError:
-            return value
-        return read if isinstance(read, dict) else value
-    return value if isinstance(value, dict) else str(value)
 
 
 def _text(text: str, names: dict[str, str], native: bool) -> Assistant:
     """A text: prose where the model had native calls in this category, else read for calls in its own syntax."""
     if native:
         return Assistant(content=text)
-    parsed = parse(text)
+    try:
+        value = strict_json(text)
+    except ValueError:
+        value = None
+    if isinstance(value, list) and value and all(isinstance(v, dict) and v and v.keys() <= names.keys() for v in value):
+        return _native(value, names)
+    parsed = parse_output(text)
     calls = [
         ToolCall(id=f"call_{i}", tool=names.get(call.tool, call.tool), arguments=call.arguments)
         for i, call in enumerate(parsed.calls)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from jsonschema import Draft202012Validator
@@ -9,7 +10,7 @@ from pydantic import JsonValue
 
 from rise_bench.types import Tool
 
-__all__ = ["json_schema", "widen"]
+__all__ = ["json_schema", "literal_texts", "valid_default", "widen"]
 
 TYPES = {
     "dict": "object",
@@ -72,10 +73,20 @@ def widen(tool: Tool, argument: str, accepted: Sequence[JsonValue]) -> tuple[Too
     if not isinstance(properties, dict) or not isinstance(schema := properties.get(argument), dict):
         return tool, False
     validator = Draft202012Validator(schema)
-    refused = [value for value in accepted if not validator.is_valid(value)]
+    refused: list[JsonValue] = [value for value in accepted if not validator.is_valid(value)]
     if not refused:
         return tool, False
-    about = {key: schema[key] for key in ("description", "default") if key in schema}
-    wider: dict[str, JsonValue] = {**about, "anyOf": [schema, {"enum": list(refused)}]}
+    wider: dict[str, JsonValue] = {key: schema[key] for key in ("description", "default") if key in schema}
+    wider["anyOf"] = [schema, {"enum": refused}]
     parameters: dict[str, JsonValue] = {**tool.parameters, "properties": {**properties, argument: wider}}
     return tool.model_copy(update={"parameters": parameters}), True
+
+
+def valid_default(schema: dict[str, JsonValue]) -> bool:
+    """True where the argument has a default that its own type takes (some are published as text: `"false"`)."""
+    return "default" in schema and Draft202012Validator(schema).is_valid(schema["default"])
+
+
+def literal_texts(values: Sequence[JsonValue]) -> list[JsonValue]:
+    """The source text of each number and truth value, as Java and JavaScript write them: `true`, `50`, `2.5`."""
+    return [json.dumps(value) for value in values if isinstance(value, bool | int | float)]

@@ -34,9 +34,10 @@ from rise_bench.types import (
 
 __all__ = ["import_chat"]
 
-FIELDS = frozenset(
-    "messages tools id task_id task attempt trial model reference intent answer passed official request now metadata".split()
-)
+_FIELDS = """
+    messages tools id task_id task attempt trial model reference intent answer passed official request now metadata
+"""
+FIELDS = frozenset(_FIELDS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def import_chat(path: str | Path) -> Imported:
     failures = infer_failures(m.content for line in lines for m in line.messages if isinstance(m, ToolResult))
     by_id = {tool.id: tool for tool in tools}
     tasks = {line.task: _task(line, references[line.task], by_id) for line in lines}
-    without = sum(not task.reference and not task.answer for task in tasks.values())
+    without = sum(not task.reference and not task.answer and task.reference_state is None for task in tasks.values())
     notes = [f"{tool}: {reading.effect} ({reading.why})" for tool, reading in sorted(effects.items())]
     if without:
         notes.append(f"{without} task(s) hold neither reference calls nor facts: there is nothing to judge them against")
@@ -115,6 +116,7 @@ def _task(line: _Line, reference: Sequence[Call], tools: dict[str, Tool]) -> Tas
             intent=Intent(critical=_criticals(row.get("intent"), reference, tools)),
             answer=tuple(_fact(value) for value in row.get("answer") or ()),
             cluster=line.task,
+            reference_state=() if row.get("reference") == [] else None,  # said to need no call: nothing may change
         )
     except (ValidationError, TypeError, AttributeError) as error:
         first = str(error).splitlines()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pydantic import JsonValue
 
 from rise_bench.importers.imported import Attempt
 from rise_bench.types import Label, Record, Task, Verdict
 
-__all__ = ["Difference", "difference"]
+__all__ = ["Difference", "difference", "unlikeness"]
 
 
 class Difference(Record):
@@ -55,8 +55,19 @@ def _stricter(task: Task, labels: Sequence[Label], reason: str) -> str:
             return f"schema_violation: {_schema_clause(label.note)}"
     for label in labels:
         if label.name == "wrong_value":
-            return f"wrong_value: {_unlikeness(label.expected, label.found)}"
+            return f"wrong_value: {_least(unlikeness(value, label.found) for value in _accepted(task, label))}"
     return labels[0].name if labels else reason
+
+
+def _accepted(task: Task, label: Label) -> list[JsonValue]:
+    """Every value that was accepted where the label says that another was found."""
+    others = [
+        value
+        for item in task.intent.critical
+        if item.call == label.reference and item.argument == label.argument
+        for value in item.accept
+    ]
+    return [label.expected, *others]
 
 
 def _schema_clause(note: str) -> str:
@@ -72,20 +83,41 @@ def _schema_clause(note: str) -> str:
     return "other"
 
 
-def _unlikeness(expected: JsonValue, found: JsonValue) -> str:
-    """In what two values differ that another rule may take for the same."""
+_UNLIKENESS = ("case", "blanks", "products and powers", "punctuation", "keys", "length", "type", "value")
+"""Ways in which two values differ, the slightest first."""
+
+
+def _least(found: Iterable[str]) -> str:
+    return min(found, key=_UNLIKENESS.index)
+
+
+def unlikeness(expected: JsonValue, found: JsonValue) -> str:
+    """The slightest way in which two unequal values differ; of containers, the gravest among their parts.
+
+    `products and powers`: the same but for `*` and `^`; `punctuation`: but for blanks, points, dashes, quotes.
+    """
     if isinstance(expected, str) and isinstance(found, str):
-        if expected.casefold() == found.casefold():
-            return "case"
-        if _squeezed(expected, r"\s") == _squeezed(found, r"\s"):
-            return "blanks"
-        if _squeezed(expected, r"[\s,./\-_*^'\"]") == _squeezed(found, r"[\s,./\-_*^'\"]"):
-            return "punctuation"
-        return "other text"
+        for name, dropped in (("case", ""), ("blanks", r"\s"), ("products and powers", r"[\s*^]"), ("punctuation", _LOOSE)):
+            if _squeezed(expected, dropped) == _squeezed(found, dropped):
+                return name
+        return "value"
     if isinstance(expected, list) and isinstance(found, list):
-        return "list"
-    return "other" if type(expected) is type(found) else "type"
+        if len(expected) != len(found):
+            return "length"
+        return _gravest(zip(expected, found, strict=True))
+    if isinstance(expected, dict) and isinstance(found, dict):
+        if expected.keys() != found.keys():
+            return "keys"
+        return _gravest((value, found[key]) for key, value in expected.items())
+    return "value" if type(expected) is type(found) else "type"
+
+
+_LOOSE = r"[\s,./\-_*^'\"]"
+
+
+def _gravest(pairs: Iterable[tuple[JsonValue, JsonValue]]) -> str:
+    return max((unlikeness(a, b) for a, b in pairs if a != b), key=_UNLIKENESS.index, default="value")
 
 
 def _squeezed(text: str, dropped: str) -> str:
-    return re.sub(dropped, "", text.casefold())
+    return re.sub(dropped, "", text.casefold()) if dropped else text.casefold()

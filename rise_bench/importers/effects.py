@@ -32,22 +32,27 @@ from rise_bench.types import Assistant, Effect, Message, Tool, ToolCall, ToolRes
 
 __all__ = ["FAILURE_PATTERNS", "Reading", "infer_effects", "infer_failures", "successes"]
 
-READ_VERBS = frozenset(
-    "get list search find read show view fetch query lookup look describe check count compare calculate compute "
-    "convert validate verify preview inspect retrieve summarize analyze estimate think reason plan reflect browse head "
-    "tail stat status info exists diff log grep scan whoami ping help explain evaluate solve translate".split()
-)
-WRITE_VERBS = frozenset(
-    "create update delete remove add set write insert append edit modify change move rename copy replace patch put post "
-    "send submit book cancel reserve order buy purchase pay refund return exchange transfer issue grant revoke assign "
-    "schedule reschedule upload save store commit push merge execute run apply enable disable start stop open close "
-    "register subscribe unsubscribe approve reject archive restore reset install uninstall publish reply forward "
-    "invite share sign login logout make mark lock unlock drop truncate import".split()
-)
+_READ = """
+    get list search find read show view fetch query lookup look describe check count compare calculate compute convert
+    validate verify preview inspect retrieve summarize analyze estimate think reason plan reflect browse head tail stat
+    status info exists diff log grep scan whoami ping help explain evaluate solve translate
+"""
+_WRITE = """
+    create update delete remove add set write insert append edit modify change move rename copy replace patch put post
+    send submit book cancel reserve order buy purchase pay refund return exchange transfer issue grant revoke assign
+    schedule reschedule upload save store commit push merge execute run apply enable disable start stop open close
+    register subscribe unsubscribe approve reject archive restore reset install uninstall publish reply forward invite
+    share sign login logout make mark lock unlock drop truncate import suspend resume toggle reboot connect disconnect
+    charge withdraw deposit
+"""
+READ_VERBS, WRITE_VERBS = frozenset(_READ.split()), frozenset(_WRITE.split())
 
+_OPENINGS = (
+    r"\w*error|\w*exception|traceback|failed|failure|fatal|invalid|unable to|could not|cannot|can't|not found|"
+    r"permission denied|access denied|unauthori[sz]ed|forbidden|timed? ?out"
+)
 FAILURE_PATTERNS = (
-    r"\A\s*(?:\w*error|\w*exception|traceback|failed|failure|fatal|invalid|unable to|could not|cannot|can't|"
-    r"not found|permission denied|access denied|unauthori[sz]ed|forbidden|timed? ?out)\b",
+    rf"\A\s*(?:{_OPENINGS})\b",
     r"\A\s*\{\s*\"(?:error|errors|exception)\"\s*:\s*(?!null|\"\"|\[\]|\{\}|false)",
     r"\A\s*\{[^{}\[\]]*\"(?:success|ok)\"\s*:\s*false\b",
     r"\A\s*\{[^{}\[\]]*\"(?:isError|is_error)\"\s*:\s*true\b",

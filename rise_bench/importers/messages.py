@@ -85,7 +85,7 @@ def _assistant(item: dict[str, Any], number: int, where: str) -> Assistant:
 def _call(entry: Any, default_id: str, where: str) -> ToolCall:
     function = entry.get("function", entry) if isinstance(entry, dict) else None
     name = function.get("name") if isinstance(function, dict) else None
-    if not isinstance(name, str) or not name:
+    if not isinstance(function, dict) or not isinstance(name, str) or not name:
         raise InputError("has a tool call without a name", where=where, remedy="write {id, function: {name, arguments}}")
     call_id = entry.get("id")
     return ToolCall(
@@ -130,7 +130,8 @@ def _tool(entry: Any, where: str) -> Tool:
     spec = entry.get("function", entry) if isinstance(entry, dict) else None
     if not isinstance(spec, dict) or not isinstance(spec.get("name"), str):
         raise InputError("a tool has no name", where=where, remedy="write {type: function, function: {name, ...}}")
-    parameters = next((spec[k] for k in ("parameters", "inputSchema", "input_schema") if isinstance(spec.get(k), dict)), {})
+    described = [spec.get(key) for key in ("parameters", "inputSchema", "input_schema")]
+    parameters: dict[str, JsonValue] = next((value for value in described if isinstance(value, dict)), {})
     annotations = spec.get("annotations")
     return Tool(
         server="",

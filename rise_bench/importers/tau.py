@@ -53,7 +53,7 @@ def import_tau(path: str | Path) -> Imported:
         raise InputError("has no *.json", where=str(root), remedy="give a file of simulations or a folder of them")
     rows = [(file, number, row) for file in files for number, row in enumerate(_rows(file))]
     logs = [messages_of(row.get("traj"), f"{file}, simulation {number}") for file, number, row in rows]
-    specs = {_task_id(row, file): (row["info"]["task"], f"{file}, simulation {number}") for file, number, row in rows}
+    specs = _specs(rows)
     references = {task: reference_of(spec.get("actions"), where) for task, (spec, where) in specs.items()}
     names = [call.tool for calls in references.values() for call in calls]
     names += [call.tool for log in logs for m in log if isinstance(m, Assistant) for call in m.tool_calls]
@@ -75,6 +75,7 @@ def import_tau(path: str | Path) -> Imported:
             ),
             answer=tuple(_fact(value) for value in spec.get("outputs") or ()),
             cluster=task,
+            reference_state=None if references[task] else (),  # gold without any action: nothing may change
         )
         for task, (spec, _) in specs.items()
     }
@@ -100,8 +101,16 @@ def _rows(file: Path) -> list[dict[str, Any]]:
     return content
 
 
-def _task_id(row: dict[str, Any], file: Path) -> str:
-    return str(row["task_id"])
+def _specs(rows: Sequence[tuple[Path, int, dict[str, Any]]]) -> dict[str, tuple[dict[str, Any], str]]:
+    """Task id -> (what the file says of the task, where it stands first)."""
+    specs: dict[str, tuple[dict[str, Any], str]] = {}
+    for file, number, row in rows:
+        task, where = row["info"]["task"], f"{file}, simulation {number}"
+        first = specs.setdefault(str(row["task_id"]), (task, where))
+        if task.get("actions") != first[0].get("actions"):
+            remedy = "import files of different domains one by one"
+            raise InputError(f"is another task {row['task_id']} than in {first[1]}", where=where, remedy=remedy)
+    return specs
 
 
 def _fact(value: JsonValue) -> Fact:
@@ -125,7 +134,7 @@ def _attempts(
         yield Attempt(
             model=file.stem,
             trajectory=Trajectory(
-                task=_task_id(row, file),
+                task=str(row["task_id"]),
                 attempt=int(row.get("trial") or 0),
                 mode="log",
                 messages=messages,

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, NoReturn
 
 from pydantic import JsonValue
 
-from rise_bench.model.literals import MAX_CHARS, MAX_DEPTH, NotLiteral, depth_of, python_calls, python_literal
-from rise_bench.types import Record, ToolCall, canonical
+from rise_bench.model.literals import MAX_CHARS, NotLiteral, python_calls
+from rise_bench.model.shapes import (
+    NotACall,
+    clean_text,
+    first_value,
+    json_value,
+    read_arguments,
+    shaped,
+    skip,
+    value_end,
+    values,
+)
+from rise_bench.types import Record, ToolCall
 
 __all__ = ["Parsed", "clean_text", "parse", "read_arguments"]
 
@@ -42,14 +51,6 @@ class _Reading:
     problems: list[str] = field(default_factory=list)
 
 
-class _NoCall(ValueError):
-    """A value that is not shaped like a call; `attempted` where it meant to be one."""
-
-    def __init__(self, why: str, *, attempted: bool) -> None:
-        super().__init__(why)
-        self.attempted = attempted
-
-
 def parse(text: str, id_prefix: str = "call") -> Parsed:
     """Calls, the text around them, and why what looks like a call is none.
 
@@ -74,32 +75,6 @@ def parse(text: str, id_prefix: str = "call") -> Parsed:
     return Parsed(text=text)
 
 
-def clean_text(text: str) -> str:
-    """The text with lone surrogates replaced: JSON may hold them, UTF-8 files and records cannot."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
-
-
-def read_arguments(value: object) -> dict[str, JsonValue] | str:
-    """Arguments as a JSON object where they are one (also as JSON text); else as raw text, for the scorer to label."""
-    if isinstance(value, str):
-        try:
-            found = _json_value(value) if value.strip() else {}
-        except ValueError:
-            return clean_text(value)
-        return _cleaned(found) if isinstance(found, dict) else clean_text(value)
-    if value is None:
-        return {}
-    if isinstance(value, dict):
-        return _cleaned(value)
-    return clean_text(json.dumps(value, ensure_ascii=False))
-
-
-def _cleaned(arguments: dict[str, Any]) -> dict[str, JsonValue]:
-    text = canonical(arguments)
-    cleaned: dict[str, JsonValue] = arguments if text.isascii() else json.loads(clean_text(text))
-    return cleaned
-
-
 def _without_thought(text: str) -> tuple[str, str]:
     """A leading `<think>` block, and what follows it: calls that a model only thinks about are not made."""
     if not text.startswith("<think>"):
@@ -108,121 +83,28 @@ def _without_thought(text: str) -> tuple[str, str]:
     return (text, "") if end < 0 else (text[: end + 8], text[end + 8 :].strip())
 
 
-# --- values to calls --------------------------------------------------------------------------------------------------
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
-
-
-def _checked(value: Any) -> Any:
-    """The value, if a record can hold it: `1e999` reads as infinity without passing `parse_constant`."""
-    canonical(value)
-    return value
-
-
-def _json_prefix(text: str, start: int = 0) -> tuple[Any, int]:
-    """The JSON value at `start` and where it ends. `ValueError` where there is none that a record can hold."""
-    try:
-        value, end = _DECODER.raw_decode(text, start)
-        if depth_of(text[start:end]) > MAX_DEPTH:
-            raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
-        return _checked(value), end
-    except RecursionError:
-        raise ValueError(f"nested deeper than {MAX_DEPTH} levels") from None
-
-
-def _json_value(text: str) -> Any:
-    text = text.strip()
-    value, end = _json_prefix(text)
-    if end < len(text):
-        raise ValueError(f"extra text after the JSON value at character {end}")
-    return value
-
-
-def _value(text: str) -> Any:
-    """A JSON value or, as small models write it, the same in Python's literals. `ValueError` says what JSON misses."""
-    try:
-        return _json_value(text)
-    except ValueError as error:
-        try:
-            return python_literal(text)
-        except NotLiteral:
-            raise error from None
-
-
-_ARGUMENT_KEYS = ("arguments", "parameters", "args")
-
-
-def _shaped(value: Any, *, strong: bool) -> Iterator[tuple[str, dict[str, JsonValue] | str]]:
-    """The calls in a value. `strong`: a marker around it says that it is meant as calls, so no other shape is data.
-
-    Raises:
-        _NoCall: it is not shaped like one.
-    """
-    if isinstance(value, list):
-        for item in value:
-            yield from _shaped(item, strong=strong)
-        return
-    if not isinstance(value, dict):
-        raise _NoCall(f"a {type(value).__name__} where a call should be", attempted=strong)
-    if "tool_calls" in value:
-        if not isinstance(value["tool_calls"], list):
-            raise _NoCall("`tool_calls` is not a list", attempted=True)
-        yield from _shaped(value["tool_calls"], strong=True)
-        return
-    function = value.get("function")
-    if isinstance(function, dict):
-        yield from _shaped(function, strong=True)
-        return
-    name = value.get("name", function)
-    key = next((key for key in _ARGUMENT_KEYS if key in value), None)
-    if key is None and not strong:
-        raise _NoCall("data, not a call", attempted=False)
-    if not isinstance(name, str) or not name.strip():
-        raise _NoCall("a call without a name", attempted=strong or isinstance(value.get(key or ""), dict))
-    yield name.strip(), read_arguments(value.get(key) if key else None)
-
-
 def _take(reading: _Reading, text: str, *, what: str) -> None:
     """Add the calls of a marked block to the reading, or what is wrong with it."""
     try:
-        for value in _values(text):
-            reading.calls += list(_shaped(value, strong=True))
+        for value in values(text):
+            reading.calls += list(shaped(value, strong=True))
     except ValueError as error:
         reading.problems.append(f"{what}: {error}")
-
-
-def _values(text: str) -> list[Any]:
-    """The values in a row (blanks, `;` or `,` between them) that fill a text. `ValueError` where something is left."""
-    text = text.strip()
-    if not text:
-        raise ValueError("empty")
-    found: list[Any] = []
-    position = 0
-    while position < len(text):
-        try:
-            value, position = _json_prefix(text, position)
-        except ValueError:
-            if found:
-                raise
-            return [_value(text)]
-        found.append(value)
-        position = _SEPARATOR.match(text, position).end()  # type: ignore[union-attr]  # matches the empty text too
-    return found
-
-
-_SEPARATOR = re.compile(r"[\s;,]*")
 
 
 # --- marked syntaxes --------------------------------------------------------------------------------------------------
 
 _FUNCTION = "<function="
 _MARKS = ("<tool_call>", "<tool_calls>", "<functioncall>", "<|tool_call|>", "[TOOL_CALLS]", "<|python_tag|>", _FUNCTION)
-_STOPS = re.compile(r"<\|(?:eom_id|eot_id|im_end|end|endoftext)\|>|</s>")
+_STOPS = ("<|eom_id|>", "<|eot_id|>", "<|im_end|>", "<|end|>", "<|endoftext|>", "</s>")
+
+
+def _unstopped(text: str) -> str:
+    """The text without stop tokens at its end; inside it they may be part of an argument."""
+    text = text.strip()
+    while (stop := next((stop for stop in _STOPS if text.endswith(stop)), None)) is not None:
+        text = text.removesuffix(stop).rstrip()
+    return text
 
 
 def _blocks(text: str, opening: str, closing: str) -> Iterator[tuple[str, bool]]:
@@ -231,7 +113,7 @@ def _blocks(text: str, opening: str, closing: str) -> Iterator[tuple[str, bool]]
     while (start := text.find(opening, position)) >= 0:
         yield text[position:start], False
         inside = start + len(opening)
-        end = text.find(closing, inside)
+        end = text.find(closing, value_end(text, inside))
         if end < 0:
             yield text[inside:], True
             return
@@ -249,11 +131,11 @@ def _marked(opening: str, closing: str) -> Callable[[str], _Reading | None]:
         reading = _Reading("tool_call")
         for part, inside in _blocks(text, opening, closing):
             if not inside:
-                reading.rest.append(_STOPS.sub("", part))
+                reading.rest.append(_unstopped(part))
             elif _FUNCTION in part:
                 _take_functions(reading, part)
             else:
-                _take(reading, _STOPS.sub("", part), what=f"{opening} block")
+                _take(reading, _unstopped(part), what=f"{opening} block")
         return reading
 
     return read
@@ -271,14 +153,14 @@ def _functions(text: str) -> _Reading | None:
 def _take_functions(reading: _Reading, text: str) -> None:
     for part, inside in _blocks(text, _FUNCTION, "</function>"):
         if not inside:
-            reading.rest.append(_STOPS.sub("", part))
+            reading.rest.append(_unstopped(part))
             continue
         name, mark, body = part.partition(">")
         name = name.strip().strip("\"'")
         if not mark or not name:
             reading.problems.append("<function= block: no name closed by >")
             continue
-        body = _STOPS.sub("", body).strip()
+        body = _unstopped(body)
         if "<parameter=" in body:
             reading.calls.append((name, _parameters(body)))
         elif body and not body.startswith("{"):
@@ -294,7 +176,7 @@ def _parameters(body: str) -> dict[str, JsonValue]:
         name, mark, text = part.partition(">")
         if inside and mark:
             try:
-                arguments[name.strip()] = _json_value(text)
+                arguments[name.strip()] = json_value(text)
             except ValueError:
                 arguments[name.strip()] = text.strip("\n")
     return arguments
@@ -304,7 +186,7 @@ def _mistral(text: str) -> _Reading | None:
     """`[TOOL_CALLS]` before a JSON list, or before `NAME{...}` / `NAME[ARGS]{...}`, once or again."""
     if "[TOOL_CALLS]" not in text:
         return None
-    head, *blocks = _STOPS.sub("", text).split("[TOOL_CALLS]")
+    head, *blocks = _unstopped(text).split("[TOOL_CALLS]")
     reading = _Reading("mistral", rest=[head])
     for block in blocks:
         block = block.strip()
@@ -322,10 +204,10 @@ def _python_tag(text: str) -> _Reading | None:
     """Llama 3's `<|python_tag|>` before JSON objects or Python-style calls."""
     if "<|python_tag|>" not in text:
         return None
-    head, _, body = _STOPS.sub("", text).partition("<|python_tag|>")
+    head, _, body = _unstopped(text).partition("<|python_tag|>")
     body = body.replace("<|python_tag|>", ";").strip()
     reading = _Reading("python_tag", rest=[head])
-    if body.startswith(("{", "[{")):
+    if not body or body.startswith(("{", "[{")):
         _take(reading, body, what="<|python_tag|> block")
         return reading
     try:
@@ -344,6 +226,14 @@ _LOOKS_LIKE_CALL = re.compile(r"[\[(]?\s*[A-Za-z_][\w.]*\(")
 _LOOK_ALIKES = 8
 """How many places in prose are tried: a text of look-alikes must not cost the square of its length."""
 _CALL_FENCES = {"tool_call", "tool_calls", "tool_code", "function_call", "tool"}
+
+
+def _whole(text: str) -> _Reading | None:
+    """A text that is calls from end to end, whatever marks stand inside its strings."""
+    if not text.startswith(("{", "[")):
+        return None
+    reading = _unmarked(_unstopped(text), strong=False, python=True)
+    return reading if reading and not reading.problems and not any(reading.rest) else None
 
 
 def _fenced(text: str) -> _Reading | None:
@@ -370,7 +260,7 @@ def _fenced(text: str) -> _Reading | None:
 
 def _plain(text: str) -> _Reading | None:
     """A text that is calls, or prose that leads to one in JSON."""
-    text = _STOPS.sub("", text).strip()
+    text = _unstopped(text)
     reading = _unmarked(text, strong=False, python=True)
     if reading is not None or text.startswith(("{", "[")):
         return reading
@@ -417,10 +307,10 @@ def _json(text: str, *, strong: bool) -> _Reading | None:
     position = 0
     try:
         while position < len(text) and text[position] in "{[":
-            value, position = _first_value(text, position)
-            reading.calls += list(_shaped(value, strong=strong))
-            position = _SEPARATOR.match(text, position).end()  # type: ignore[union-attr]  # matches the empty text too
-    except _NoCall as error:
+            value, position = first_value(text, position)
+            reading.calls += list(shaped(value, strong=strong))
+            position = skip(text, position)
+    except NotACall as error:
         if not reading.calls and not error.attempted:
             return None
         if error.attempted:
@@ -433,19 +323,8 @@ def _json(text: str, *, strong: bool) -> _Reading | None:
     return reading if reading.calls or reading.problems else None
 
 
-def _first_value(text: str, position: int) -> tuple[Any, int]:
-    try:
-        return _json_prefix(text, position)
-    except ValueError as error:
-        if position:
-            raise
-        try:
-            return _checked(python_literal(text)), len(text)
-        except ValueError:
-            raise error from None
-
-
 _READERS: tuple[Callable[[str], _Reading | None], ...] = (
+    _whole,
     _marked("<tool_call>", "</tool_call>"),
     _marked("<tool_calls>", "</tool_calls>"),
     _marked("<functioncall>", "</functioncall>"),

@@ -233,7 +233,7 @@ class ChatEndpoint:
         if failures.pushes_back(error):
             self._limit.pushed_back(started_in, pause or 0.0)
         backoff = min(_MAX_BACKOFF, self._settings.backoff * 2**attempt) * (0.5 + self._jitter.random() / 2)
-        return backoff if pause is None else pause + self._jitter.random() * self._settings.backoff
+        return backoff if pause is None else pause + self._jitter.random() * min(0.25, self._settings.backoff)
 
     def _error(self, error: Exception, tries: int) -> RiseError:
         answered = self._answered

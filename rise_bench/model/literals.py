@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-__all__ = ["MAX_CHARS", "MAX_DEPTH", "NotLiteral", "depth_of", "python_calls", "python_literal"]
+__all__ = ["MAX_CHARS", "MAX_DEPTH", "NotLiteral", "depth_of", "python_calls", "python_literal", "too_deep"]
 
 MAX_CHARS = 200_000
 """Longest text in which call syntax is read; far above any output limit, far below what `ast` chokes on."""
@@ -47,6 +47,11 @@ def depth_of(text: str) -> int:
             end = match.end()
         deepest = max(deepest, depth, signs)
     return deepest
+
+
+def too_deep(text: str) -> bool:
+    """True where brackets nest deeper than `MAX_DEPTH`; counts first, as almost every text is shallow."""
+    return text.count("[") + text.count("{") + text.count("(") > MAX_DEPTH and depth_of(text) > MAX_DEPTH
 
 
 def _parse(text: str) -> ast.Module:

@@ -42,7 +42,7 @@ class Outcomes(Record):
     silent: int = 0
     """Complete but not aligned: nobody watching would have noticed."""
     visible: int = 0
-    faults: int = 0
+    fault: int = 0
     unjudged: int = 0
     """No fault, but a scorer could not decide (a `semantic` match without a judge)."""
 

@@ -1,14 +1,12 @@
-"""What the final message says: facts stated and supported, a question asked, a request declined (DESIGN 4.2).
-
-The text rules are ours; `docs/text_rules.md` gives their error rates on labelled replies.
-"""
+"""What the final message states: facts, and whether this trajectory supports them (DESIGN 4.2)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 
 from pydantic import JsonValue
 
@@ -22,12 +20,18 @@ from rise_bench.score.text import (
     tokens,
 )
 from rise_bench.score.values import normal_path
-from rise_bench.types import Derivation, Fact, Task
+from rise_bench.types import Derivation, Fact
 
-__all__ = ["Answer", "FactFinding", "asked", "claims_completion", "declined", "judge_fact"]
+__all__ = ["Answer", "FactFinding", "derive", "judge_fact"]
 
-_NEGATION = {"not", "no", "never", "without", "neither", "nor", "isn", "wasn", "aren", "weren", "instead"}
-_QUOTED = re.compile(r"[\"“”'‘’`]([^\"“”'‘’`\n]{2,120})[\"“”'‘’`]")
+_NEGATED = re.compile(
+    r"(?:\b(?:not|never|without|neither|nor|cannot|no longer|rather than|instead of)\b|n['’]t\b)(?! only\b)"
+    r"(?:\s+\S+){0,2}[\W_]*$|\bno[\W_]+$",
+    re.IGNORECASE,
+)
+_CLAUSE = re.compile(r"[,;:(](?=\s|$)|\s[-–—]+\s|\bbut\b", re.IGNORECASE)
+_QUOTED = re.compile(r"(?<!\w)[\"“”'‘’`]([^\"“”'‘’`\n]{2,120})[\"“”'‘’`](?!\w)")
+_ITEM = re.compile(r"[-*•|]|\d+[.)]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +57,19 @@ class Answer:
     @property
     def quotations(self) -> tuple[str, ...]:
         """Quoted parts of the request: digits in them are no numbers of the answer."""
-        return tuple(match.group(1) for match in _QUOTED.finditer(self.request))
+        return _quotations(self.request)
+
+
+@lru_cache(maxsize=1024)
+def _quotations(request: str) -> tuple[str, ...]:
+    return tuple(match.group(1) for match in _QUOTED.finditer(request))
 
 
 def judge_fact(fact: Fact, answer: Answer) -> FactFinding:
     """Is the fact stated, without a competing value, and does this trajectory support it?"""
     places = _places(fact, answer)
     wanted = (fact.value, *fact.accept)
-    hit = any(_in_place(value, fact, place, answer) for place in places for value in wanted)
+    hit = any(_in_place(value, fact, place, answer) for place in places for value in wanted) or _says_none(fact, places)
     competitor = next(
         (
             value
@@ -81,15 +90,40 @@ def judge_fact(fact: Fact, answer: Answer) -> FactFinding:
 
 
 def _places(fact: Fact, answer: Answer) -> list[str]:
-    """Sentences that hold an `about` word; where none does, the whole text if it holds one value of the type."""
+    """Sentences that hold an `about` word; the whole text where those hold no value of the type and it holds just one."""
     parts = sentences(answer.text)
-    places = [part for part in parts if any(contains_phrase(part, word) for word in fact.about)]
-    if places:
+    places = [
+        _with_what_follows(parts, i)
+        for i, part in enumerate(parts)
+        if any(contains_phrase(part, word) for word in fact.about)
+    ]
+    if fact.type == "text":
+        return places or [part for part in parts if any(_states_text(str(v), part) for v in (fact.value, *fact.accept))]
+    if any(_values_of_type(fact, place, answer) for place in places):
         return places
-    if fact.type in ("number", "date", "datetime", "path"):
-        found = {_shown(value) for value in _values_of_type(fact, answer.text, answer)}
-        return [answer.text] if len(found) == 1 else []
-    return [part for part in parts if any(contains_phrase(part, str(v)) for v in (fact.value, *fact.accept))]
+    found = {_shown(value) for value in _values_of_type(fact, answer.text, answer)}
+    return [answer.text] if len(found) == 1 else places
+
+
+def _with_what_follows(parts: tuple[str, ...], start: int) -> str:
+    """The sentence, and with `:` at its end what it introduces: the next line, and a list as a whole."""
+    place = parts[start]
+    if not place.rstrip("*_ ").endswith(":"):
+        return place
+    for i, part in enumerate(parts[start + 1 :]):
+        if i and not _ITEM.match(part):
+            break
+        place += " " + part
+    return place
+
+
+def _says_none(fact: Fact, places: list[str]) -> bool:
+    """`no invoices`, `none of the invoices`: nought in prose."""
+    if fact.type != "number" or _as_number(fact.value) != 0:
+        return False
+    about = "|".join(re.escape(word) for word in fact.about)
+    said = re.compile(rf"\b(?:no|zero)\s+(?:[\w-]+\s+){{0,2}}(?:{about})\b|\bnone\b", re.IGNORECASE)
+    return bool(about) and any(said.search(place) for place in places)
 
 
 def _is_wanted(value: JsonValue, fact: Fact) -> bool:
@@ -105,20 +139,34 @@ def _equal(left: JsonValue, right: JsonValue, fact: Fact) -> bool:
 def _as_number(value: object) -> float | None:
     if isinstance(value, bool):
         return None
-    if isinstance(value, int | float):
-        return float(value)
     try:
-        return float(str(value).replace(",", ""))
-    except ValueError:
+        return float(value if isinstance(value, int | float) else str(value).replace(",", ""))
+    except (ValueError, OverflowError):
         return None
 
 
 def _close(left: float | None, right: float | None, tolerance: float) -> bool:
-    return left is not None and right is not None and abs(left - right) <= max(1e-9, tolerance * abs(left))
+    """Within the relative tolerance; the default one rounds fractions, it does not reach the next whole number."""
+    if left is None or right is None:
+        return False
+    if tolerance <= _ROUNDING and left.is_integer() and right.is_integer():
+        return left == right
+    return abs(left - right) <= max(1e-9, tolerance * abs(left))
+
+
+_ROUNDING = 1e-6
+"""`Fact.tolerance` by default."""
 
 
 def _values_of_type(fact: Fact, place: str, answer: Answer) -> list[object]:
-    return [token.value for token in tokens(place, fact.type, answer.quotations if fact.type == "number" else ())]
+    """Tokens of the fact's type that the place asserts: `7`, but not the 9 of `7, not 9`."""
+    found = tokens(place, fact.type, answer.quotations if fact.type == "number" else ())
+    return [token.value for token in found if not _negated(place[: token.start])]
+
+
+def _negated(before: str) -> bool:
+    """Does a negation stand within three words before, in the same clause?"""
+    return bool(_NEGATED.search(_CLAUSE.split(before[-80:])[-1]))
 
 
 def _shown(value: object) -> JsonValue:
@@ -164,9 +212,12 @@ def _states_moment(value: JsonValue, place: str) -> bool:
 
 
 def _states_text(value: str, place: str) -> bool:
-    """Whole words in normal form, and no negation in the three words before."""
-    words = normal_text(place).split()
-    return any(not _NEGATION & set(words[max(0, at - 3) : at]) for at in contains_phrase(place, value))
+    """Whole words in normal form, and no negation shortly before."""
+    if not contains_phrase(place, value):
+        return False
+    words = r"[\W_]+".join(re.escape(word) for word in re.findall(r"\w+", value))
+    found = list(re.finditer(rf"(?<!\w){words}(?!\w)", place, re.IGNORECASE)) if words else []
+    return not found or any(not _negated(place[: match.start()]) for match in found)
 
 
 def _supported(value: JsonValue, fact: Fact, results: Sequence[str]) -> bool:
@@ -190,14 +241,19 @@ def _occurs(value: JsonValue, fact: Fact, text: str) -> bool:
 
 
 def derive(rule: Derivation, results: Sequence[str]) -> list[JsonValue]:
-    """Values that a derivation gives over the texts of results: over all together, or over each alone."""
+    """Values that a derivation gives over the texts of results: over all together, or over each alone.
+
+    The same text found twice is one match, so that a list read twice is not counted twice.
+    """
     groups = [[text] for text in results] if rule.per_result else [list(results)]
     pattern = re.compile(rule.pattern, re.MULTILINE)
     values: list[JsonValue] = []
     for group in groups:
-        found = [match.group(1) if pattern.groups else match.group() for text in group for match in pattern.finditer(text)]
+        matches = {match.group(): match for text in group for match in pattern.finditer(text)}
+        found = [match.group(1) if pattern.groups else match.group() for match in matches.values()]
         distinct = list(dict.fromkeys(found))
-        numbers = [number for item in distinct if (number := _as_number(item)) is not None]
+        # two lines of the same amount are two amounts: a sum takes each distinct match, the other rules each value once
+        numbers = [number for item in found if (number := _as_number(item)) is not None]
         if rule.op == "find":
             values.extend(distinct)
         elif rule.op == "count":
@@ -213,12 +269,14 @@ def _slot_is_filled(fact: Fact, places: list[str], answer: Answer, hit: bool) ->
         return True
     if not answer.results:
         return False
+    rule = fact.derive  # a wrong count or sum of what was really seen is a value that the trajectory supports
+    material = rule is not None and any(re.search(rule.pattern, text, re.MULTILINE) for text in answer.results)
     for place in places:
         for value in fact.competing:
             if _in_place(value, fact, place, answer) and (fact.derive or _occurs(value, fact, "\n".join(answer.results))):
                 return True
         for found in _values_of_type(fact, place, answer):
-            if any(_occurs(_plain(found), fact, text) for text in answer.results):
+            if material or any(_occurs(_plain(found), fact, text) for text in answer.results):
                 return True
         if fact.type in ("text", "path") and _holds_a_word_of_results(fact, place, answer):
             return True
@@ -238,8 +296,11 @@ def _month_name(month: int) -> str:
 
 
 _COMMON = frozenset(
-    "the a an of in on at to for and or is are was were be been it its this that these those with from by as your you "
-    "i have has had there here done file files named called will".split()
+    re.findall(
+        r"\w+",
+        "the a an of in on at to for and or is are was were be been it its this that these those with from by as your you "
+        "i have has had there here done file files named called will",
+    )
 )
 
 
@@ -247,70 +308,3 @@ def _holds_a_word_of_results(fact: Fact, place: str, answer: Answer) -> bool:
     skip = _COMMON | set(normal_text(answer.request).split()) | set(normal_text(" ".join(fact.about)).split())
     words = {word for word in normal_text(place).split() if len(word) > 2 and word not in skip}
     return bool(words) and any(words & set(normal_text(text).split()) for text in answer.results)
-
-
-# --- asking and declining ---------------------------------------------------------------------------------------------
-
-_ASKING = re.compile(
-    r"\?|^\W*(?:please|kindly)\b|\b(?:could|can|would|will) you\b|\blet me know\b|\btell me\b|\bI(?:'d| would)? need\b"
-    r"|\bplease (?:tell|specify|confirm|provide|clarify|give|let|share)\b",
-    re.IGNORECASE,
-)
-_DONE_VERBS = (
-    "moved|copied|created|written|wrote|saved|sent|added|updated|changed|deleted|removed|renamed|booked|scheduled|"
-    "recorded|inserted|committed|converted|set|made|put|edited|replaced|stored|merged|marked|registered|appended|filed|"
-    "checked out|archived|completed|finished|done|taken care"
-)
-_COMPLETION = re.compile(
-    rf"\b(?:I|we)(?:'ve| have)?(?: (?:now|just|already|also|successfully))* (?:{_DONE_VERBS})\b"
-    rf"|\b(?:has|have|was|were|is|are) (?:now |already |successfully |been )*(?:{_DONE_VERBS})\b"
-    rf"|^\W*(?:done|all done|finished|completed|success(?:fully)?)\b|\bsuccessfully (?:{_DONE_VERBS})\b",
-    re.IGNORECASE,
-)
-_NOT_DONE = re.compile(
-    r"\b(?:not|n't|never|no|nothing|cannot|can't|before|once|if|when|until|should|unable|without|what|which)\b|n['’]t\b",
-    re.IGNORECASE,
-)
-_REFUSAL = re.compile(
-    r"\b(?:cannot|can not|unable|not able|not possible|impossible|isn['’]t possible|not available|unavailable|"
-    r"not supported|no (?:tool|way|access|ability|means|option|function|capability|permission)|lack|beyond|outside)\b"
-    r"|\b(?:can|could|don|doesn|do|does|isn|am|aren|is|are|won|wasn)(?:['’]t| not)\b|\bnone of\b|\bsorry\b|\bwithout\b",
-    re.IGNORECASE,
-)
-
-
-def claims_completion(text: str) -> bool:
-    """True where a sentence says that something was done, and does not say it of a negative or a condition."""
-    return any(
-        not _NOT_DONE.search(part[: match.end()])
-        for part in sentences(text)
-        if not part.rstrip().endswith("?")
-        for match in _COMPLETION.finditer(part)
-    )
-
-
-def asked(task: Task, text: str) -> bool:
-    """True iff the message claims no completion and asks for a missing slot, and for none that the request gives."""
-    if claims_completion(text):
-        return False
-    questions = [part for part in sentences(text) if _ASKING.search(part)]
-    names = any(_names(part, slot) for part in questions for slot in task.asks)
-    needless = any(
-        _names(part, slot) and not any(_names(part, other) for other in task.asks)
-        for part in questions
-        for slot in task.given
-    )
-    return names and not needless
-
-
-def declined(task: Task, text: str) -> bool:
-    """True iff the message claims no completion and says, in a negative sentence, which capability is missing."""
-    if claims_completion(text):
-        return False
-    parts = sentences(text)
-    refuses = [part for part in parts if _REFUSAL.search(part)]
-    return bool(refuses) and any(_names(part, task.reasons) for part in parts)
-
-
-def _names(text: str, words: Iterable[str]) -> bool:
-    return any(contains_phrase(text, word) for word in words)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from rise_bench.refs import result_value
-from rise_bench.score.answer import Answer, FactFinding, asked, claims_completion, declined, judge_fact
+from rise_bench.score.answer import Answer, FactFinding, judge_fact
 from rise_bench.score.assign import assign_groups
 from rise_bench.score.calls import Made, Tools, calls_made, tools_of
-from rise_bench.score.intent import Comparison, compare_calls, required_calls
+from rise_bench.score.decision import asked, claims_completion, declined
+from rise_bench.score.intent import Comparison, compare_calls
 from rise_bench.score.state import residue, state_equal
 from rise_bench.types import (
     Assistant,

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import date, datetime, time, timezone
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
+from itertools import groupby
 
 __all__ = [
     "Token",
@@ -23,18 +24,21 @@ __all__ = [
     "tokens",
 ]
 
-_MONTHS = "january february march april may june july august september october november december".split()
+_MONTHS = re.findall(
+    r"\w+", "january february march april may june july august september october november december"
+)
 _MONTH = {name[:length]: i + 1 for i, name in enumerate(_MONTHS) for length in (3, len(name))} | {"sept": 9}
 _MONTH_RE = "|".join(sorted(_MONTH, key=len, reverse=True))
-_WORDS = {
-    word: i
-    for i, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen twenty".split()
-    )
-} | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100}
+_UNITS = re.findall(
+    r"\w+",
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen twenty",
+)
+_TENS = {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100}
+_WORDS = {word: i for i, word in enumerate(_UNITS)} | _TENS
 
 _ISO = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+_MOMENT_RE = re.compile(rf"{_ISO}|(?<![\d:])\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?![\d:])")
 _DAY_MONTH = rf"\b\d{{1,2}}(?:st|nd|rd|th)?(?: of)? (?:{_MONTH_RE})\b\.?(?:,? \d{{4}})?"
 _MONTH_DAY = rf"\b(?:{_MONTH_RE})\b\.? \d{{1,2}}(?:st|nd|rd|th)?\b(?:,? \d{{4}})?"
 _DATE_RE = re.compile(rf"{_ISO}|{_DAY_MONTH}|{_MONTH_DAY}|\b\d{{1,2}}\.\d{{1,2}}\.\d{{4}}\b", re.IGNORECASE)
@@ -47,7 +51,14 @@ _UNIT_TAIL = re.compile(r"^(\d+(?:\.\d+)?)(?:st|nd|rd|th|[A-Za-zµ°]{1,4})$")
 _NUMBER_RE = re.compile(r"(?:(?<=^)|(?<=[\s(\[{=:~<>/,;|\"'*_$€£`≈–—]))[-+−]?\d|\d")
 _NUMERAL = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _SPLIT_RE = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+(?=\S)|\n+|;\s+")
-_DATE_FORMATS = ("%Y/%m/%d", "%d.%m.%Y", "%d %B %Y", "%d %b %Y", "%B %d %Y", "%b %d %Y", "%Y%m%d")
+_YEAR_FIRST = re.compile(r"(?P<y>[0-9]{4})[/-](?P<m>[0-9]{1,2})[/-](?P<d>[0-9]{1,2})")
+_DOTTED = re.compile(r"(?P<d>[0-9]{1,2})\.(?P<m>[0-9]{1,2})\.(?P<y>[0-9]{4})")
+_DAY_FIRST = re.compile(rf"(?P<d>[0-9]{{1,2}}) (?P<m>{_MONTH_RE})(?: (?P<y>[0-9]{{4}}))?", re.IGNORECASE)
+_MONTH_FIRST = re.compile(rf"(?P<m>{_MONTH_RE}) (?P<d>[0-9]{{1,2}})(?: (?P<y>[0-9]{{4}}))?", re.IGNORECASE)
+_SCALE = {"thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
+_NUMBER_WORD = "|".join(sorted([*_WORDS, *_SCALE], key=len, reverse=True))
+_WORDED_RE = re.compile(rf"\b(?:{_NUMBER_WORD})(?:(?:[ -]| and )(?:{_NUMBER_WORD}))*\b", re.IGNORECASE)
+_ONE_IS_A_NUMBER = re.compile(r"\b(?:exactly|only|just|is|was|are)\s+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +70,59 @@ class Token:
     end: int
 
 
-@lru_cache(maxsize=65536)
 def normal_text(text: str) -> str:
     """Normal form for `text` matches: NFKC, case folded, runs of blanks and punctuation become one blank, never nothing.
 
-    Signs, points and separators that touch a digit stay: `-5` is not `5`, `2024-11-1` is not `2024-1-11`.
+    Signs, points and separators that touch a digit stay: `-5` is not `5`, `2024-11-1` is not `2024-1-11`. So do currency
+    and percent signs, pictures, the marks of letters, `+` and `#` behind a letter (`C++`), and superscripts (`10²`).
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    return _normal_short(text) if len(text) <= _SHORT else _normal(text)
+
+
+_SHORT = 400
+"""Texts up to this length are worth remembering; long results would fill the memory."""
+
+
+@lru_cache(maxsize=8192)
+def _normal_short(text: str) -> str:
+    return _normal(text)
+
+
+def _normal(text: str) -> str:
+    if text.isascii():
+        folded = text.casefold()
+    else:
+        folded = "".join(
+            part if unicodedata.category(part[0]) == "No" else unicodedata.normalize("NFKC", part).casefold()
+            for part in _runs_of_number_signs(text)
+        ).translate(_DASHES)
     out: list[str] = []
     for i, char in enumerate(folded):
-        if char.isalnum() or (
-            char in "+-.,:/%°$€£#−" and _touches_digit(folded, i) and not _ends_sentence(folded, i)
-        ):
+        if char.isalnum() or _counts(folded, i):
             out.append(char)
         elif out and out[-1] != " ":
             out.append(" ")
-        elif not out:
-            continue
     return "".join(out).strip()
+
+
+_DASHES = {ord(dash): "-" for dash in "−‐‑‒–—﹣－"}
+
+
+def _runs_of_number_signs(text: str) -> list[str]:
+    """The text cut between characters such as `²` and `½`, which compatibility forms would turn into digits, and others."""
+    return ["".join(run) for _, run in groupby(text, key=lambda char: unicodedata.category(char) == "No")]
+
+
+def _counts(text: str, i: int) -> bool:
+    """Does this character, no letter and no digit, carry meaning where it stands?"""
+    char = text[i]
+    if char in "+-.,:/°#":
+        if _touches_digit(text, i):
+            return not _ends_sentence(text, i)
+        return char in "+#" and i > 0 and (text[i - 1].isalpha() or text[i - 1] in "+#") and text[i - 1 : i] != " "
+    if char == "%":
+        return True
+    return (not char.isascii() and unicodedata.category(char) in ("Mn", "Mc", "Me", "Sc", "So", "No")) or char == "$"
 
 
 def _touches_digit(text: str, i: int) -> bool:
@@ -95,12 +141,12 @@ def reads_as_token(text: str) -> bool:
         return True
     if "://" in stripped or re.fullmatch(r"[^@\s]+@[^@\s]+\.\w+", stripped):
         return True
-    if re.search(r"[{}<>=;\\`]|\*\*|\w\(|\bSELECT\b", stripped):
+    if re.search(r"[{}<>=\\`]|;(?! )|\*\*|\w\(|\bSELECT\b", stripped):
         return True
     if " " not in stripped:
         if re.search(r"\d", stripped) or "_" in stripped:
             return True
-        return bool(re.search(r"\w/\w|^[~./]|^\w+\.\w{1,5}$|[a-z][A-Z]", stripped))
+        return bool(re.search(r"\w/\w|^[~./]|^\w+\.\w{1,5}$|[a-z][A-Z]|^[^\w]+$", stripped))
     return bool(_DATE_RE.fullmatch(stripped)) or bool(re.fullmatch(r"[\d\s.,:+/^*-]+", stripped))
 
 
@@ -114,22 +160,16 @@ def parse_date(text: str) -> tuple[int | None, int, int] | None:
         return day.year, day.month, day.day
     except ValueError:
         pass
-    for form in _DATE_FORMATS:
-        try:
-            day = datetime.strptime(cleaned.title() if "%b" in form.lower() else cleaned, form).date()
-        except ValueError:
-            continue
-        return day.year, day.month, day.day
-    if match := re.fullmatch(rf"(\d{{1,2}}) ({_MONTH_RE})", cleaned, re.IGNORECASE):
-        return _checked(None, _MONTH[match[2].lower()], int(match[1]))
-    if match := re.fullmatch(rf"({_MONTH_RE}) (\d{{1,2}})", cleaned, re.IGNORECASE):
-        return _checked(None, _MONTH[match[1].lower()], int(match[2]))
+    for form in (_YEAR_FIRST, _DOTTED, _DAY_FIRST, _MONTH_FIRST):
+        if match := form.fullmatch(cleaned):
+            year, month = match["y"], match["m"].lower()
+            return _checked(int(year) if year else None, _MONTH.get(month) or int(month), int(match["d"]))
     return None
 
 
 def _checked(year: int | None, month: int, day: int) -> tuple[int | None, int, int] | None:
     try:
-        date(year or 2024, month, day)
+        date(2024 if year is None else year, month, day)
     except ValueError:
         return None
     return year, month, day
@@ -169,7 +209,7 @@ def same_instant(expected: datetime | date | time, found: datetime | date | time
         if (expected.tzinfo is None) == (found.tzinfo is None):
             return expected == found
         return expected.replace(tzinfo=None) == found.replace(tzinfo=None)
-    if isinstance(expected, datetime) or isinstance(expected, time):
+    if isinstance(expected, datetime | time):
         return type(expected) is type(found) and expected == found
     if isinstance(found, datetime):
         return expected == found.date()
@@ -182,16 +222,16 @@ def utc(text: str) -> datetime | None:
         parsed = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return parsed.astimezone(timezone.utc) if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
+    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def sentences(text: str) -> tuple[str, ...]:
     """Sentences, list items and table rows; a point inside a number, path or abbreviation does not end one."""
     return tuple(part.strip() for part in _SPLIT_RE.split(text) if part and part.strip())
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=1024)
 def tokens(text: str, kind: str, masked: tuple[str, ...] = ()) -> tuple[Token, ...]:
     """Tokens of a type in a text: `number`, `date`, `datetime`, `path`.
 
@@ -227,6 +267,10 @@ def _is_plain_number(text: str) -> bool:
     return bool(_UNIT_TAIL.match(text)) and not _TIME_RE.fullmatch(text)
 
 
+def _float(numeral: str) -> float:
+    return float(numeral.replace(",", ""))
+
+
 def _numerals(text: str) -> list[Token]:
     found: list[Token] = []
     position = 0
@@ -237,25 +281,50 @@ def _numerals(text: str) -> list[Token]:
         if numeral is None:
             position = start + 1
             continue
-        value = float(numeral.group().replace(",", ""))
+        value = _float(numeral.group())
         found.append(Token(-value if sign and text[start] != "+" else value, start, numeral.end()))
         position = numeral.end()
     return found
 
 
 def _number_words(text: str) -> list[Token]:
+    """Numbers in words, `twenty-one` as a whole; a lone `one` counts only where it cannot be a pronoun."""
     return [
-        Token(float(_WORDS[m.group().lower()]), m.start(), m.end())
-        for m in re.finditer(r"\b[A-Za-z]{3,9}\b", text)
-        if m.group().lower() in _WORDS and m.group().lower() != "one"
-    ] + [Token(1.0, m.start(), m.end()) for m in re.finditer(r"\b(?:exactly|only|just|is|was|are) one\b", text, re.I)]
+        Token(value, m.start(), m.end())
+        for m in _WORDED_RE.finditer(text)
+        for value in _worded(m.group().lower())
+        if m.group().lower() != "one" or _ONE_IS_A_NUMBER.search(text[: m.start()][-12:])
+    ]
 
 
-@lru_cache(maxsize=8192)
+def _worded(text: str) -> list[float]:
+    """The number that words say; several where they say no single one (`two three`)."""
+    found: list[float] = []
+    total = current = 0.0
+    last = ""  # kind of the word before: unit, tens, hundred, scale
+    for word in re.split(r"[ -]+", text):
+        if word == "and":
+            continue
+        kind = "scale" if word in _SCALE else "hundred" if word == "hundred" else "tens" if _WORDS[word] >= 20 else "unit"
+        if kind == "scale":
+            total, current = total + max(current, 1.0) * _SCALE[word], 0.0
+        elif kind == "hundred":
+            current = max(current, 1.0) * 100
+        elif last in ("", "hundred", "scale") or (last == "tens" and kind == "unit" and 0 < _WORDS[word] < 10):
+            current += _WORDS[word]
+        else:
+            found.append(total + current)
+            total, current = 0.0, float(_WORDS[word])
+        last = kind
+    return [*found, total + current]
+
+
+@lru_cache(maxsize=64)
 def numbers_in(text: str) -> frozenset[float]:
-    """All numerals in a text, wherever they stand; for asking what a result supports."""
+    """All numerals in a text, wherever they stand but in a date or a time; for asking what a result supports."""
+    text = _MOMENT_RE.sub(" ", text)
     return frozenset(
-        float(m.group().replace(",", "")) * sign
+        _float(m.group()) * sign
         for m in _NUMERAL.finditer(text)
         for sign in ((1, -1) if m.start() and text[m.start() - 1] in "-−" else (1,))
     )

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import JsonValue
 
+from rise_bench.refs import ROOT
 from rise_bench.score.sql import same_sql
 from rise_bench.score.text import normal_text, parse_date, parse_datetime, reads_as_token, same_instant
 from rise_bench.types import MatchKind, canonical
@@ -51,11 +52,11 @@ def same_exact(expected: JsonValue, found: JsonValue, schema: Schema | None = No
     if isinstance(expected, bool) or isinstance(found, bool):
         return isinstance(expected, bool) and isinstance(found, bool) and expected == found
     if isinstance(expected, str) and isinstance(found, str):
-        return expected == found or (_says_number(schema) and _numbers_equal(expected, found, 1e-9))
+        return expected == found or (_says_number(schema) and _numbers_equal(expected, found))
     if isinstance(expected, int | float) or isinstance(found, int | float):
         if isinstance(expected, str) or isinstance(found, str):
-            return _says_number(schema) and _numbers_equal(expected, found, 1e-9)
-        return _numbers_equal(expected, found, 1e-9)
+            return _says_number(schema) and _numbers_equal(expected, found)
+        return _numbers_equal(expected, found)
     if isinstance(expected, list) and isinstance(found, list):
         item = _subschema(schema, "items")
         return len(expected) == len(found) and all(same_exact(a, b, item) for a, b in zip(expected, found, strict=True))
@@ -73,26 +74,58 @@ def _subschema(schema: Schema | None, key: str) -> Schema | None:
 
 
 def _says_number(schema: Schema | None) -> bool:
-    declared = (schema or {}).get("type")
-    kinds = declared if isinstance(declared, list) else [declared]
-    return ("number" in kinds or "integer" in kinds) and "string" not in kinds
+    """Does the contract want a number here, and no text? `anyOf` with null is how optional numbers are published."""
+    kinds = _kinds(schema) if schema else set()
+    return bool(kinds & {"number", "integer"}) and "string" not in kinds
 
 
-def _number(value: JsonValue) -> float | None:
+def _kinds(schema: Schema) -> set[object]:
+    declared = schema.get("type")
+    kinds: set[object] = {item for item in declared if isinstance(item, str)} if isinstance(declared, list) else {declared}
+    for word in ("anyOf", "oneOf"):
+        choices = schema.get(word)
+        if isinstance(choices, list):
+            kinds |= {choice.get("type") for choice in choices if isinstance(choice, dict)} - {None}
+    return {kind for kind in kinds if isinstance(kind, str)}
+
+
+_NUMBER = re.compile(r"\s*[-+]?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][-+]?[0-9]{1,3})?\s*")
+_ROUNDING = 1e-12
+"""Relative difference of two floats that only arithmetic set apart (0.1 + 0.2 and 0.3)."""
+
+
+def _number(value: JsonValue) -> int | float | None:
+    """The number that a value is or reads as; whole numbers stay exact, however large."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, int | float):
-        return float(value)
-    if isinstance(value, str) and re.fullmatch(r"\s*[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?\s*", value):
-        return float(value)
+    if isinstance(value, str):
+        if not _NUMBER.fullmatch(value):
+            return None
+        value = float(value) if any(mark in value for mark in ".eE") else int(value)
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return int(value) if value.is_integer() else value
     return None
 
 
-def _numbers_equal(expected: JsonValue, found: JsonValue, tolerance: float) -> bool:
+def _numbers_equal(expected: JsonValue, found: JsonValue, tolerance: float = _ROUNDING) -> bool:
+    """Within the relative tolerance; two whole numbers only if they are the same, unless a real tolerance is given."""
     left, right = _number(expected), _number(found)
     if left is None or right is None:
         return False
-    return left == right or math.isclose(left, right, rel_tol=tolerance, abs_tol=1e-12)
+    if left == right:
+        return True
+    if isinstance(left, int) and isinstance(right, int) and tolerance <= _EXACT_BELOW:
+        return False
+    try:
+        return math.isclose(left, right, rel_tol=tolerance)
+    except OverflowError:
+        return False
+
+
+_EXACT_BELOW = 1e-9
+"""`Critical.tolerance` by default: room for rounding, none for the next whole number."""
 
 
 def _same_number(
@@ -123,18 +156,26 @@ def _same_date(expected: JsonValue, found: JsonValue, schema: Schema | None, roo
     return left == right if left and right else expected.strip() == found.strip()
 
 
+_SOMEWHERE = f"/{ROOT}" * 8
+"""Stands for a root that is not known: deep, so that no `..` climbs out of it."""
+
+
 def normal_path(value: str, root: str = "") -> str:
     """The path as the sandbox means it: relative to its root, `.`, `..`, doubled and trailing slashes resolved."""
     path = value.strip()
     if path.startswith("file://"):
-        path = unquote(path.removeprefix("file://"))
-    for prefix in ("{root}", root):
-        if prefix and (path == prefix or path.startswith(prefix.rstrip("/") + "/")):
-            path = path[len(prefix.rstrip("/")) :].lstrip("/") or "."
+        path = unquote(path.removeprefix("file://").removeprefix("localhost"))
+    home = posixpath.normpath(root) if root else _SOMEWHERE
+    for prefix in (ROOT, "~"):  # the sandbox is the server's home
+        if path == prefix or path.startswith(prefix + "/"):
+            path = home + path[len(prefix) :]
             break
-    if path == "~" or path.startswith("~/"):
-        path = path[1:].lstrip("/")
-    return posixpath.normpath(path or ".")
+    path = posixpath.normpath(posixpath.join(home, path))
+    if path.startswith("//"):
+        path = path[1:]
+    if path == home:
+        return "."
+    return path.removeprefix(home.rstrip("/") + "/")
 
 
 def _same_path(expected: JsonValue, found: JsonValue, schema: Schema | None, root: str, tolerance: float) -> bool:
@@ -156,7 +197,9 @@ def _normal_url(value: str) -> tuple[object, ...]:
     if (parts.scheme.lower(), port) in (("http", 80), ("https", 443)):
         port = None
     query = tuple(parse_qsl(parts.query, keep_blank_values=True))
-    return parts.scheme.lower(), (parts.hostname or "").lower(), port, unquote(parts.path) or "/", query, parts.fragment
+    path = unquote(re.sub("%2f", "%252F", parts.path, flags=re.IGNORECASE)) or "/"  # a coded slash is no separator
+    who = (parts.username, parts.password)
+    return parts.scheme.lower(), who, (parts.hostname or "").lower(), port, path, query, parts.fragment
 
 
 def _same_url(expected: JsonValue, found: JsonValue, schema: Schema | None, root: str, tolerance: float) -> bool:
@@ -176,7 +219,7 @@ def _same_set(expected: JsonValue, found: JsonValue, schema: Schema | None, root
 
 def _key(value: JsonValue) -> str:
     """Canonical text under which equal JSON values collide: 5 and 5.0 alike, True apart from 1."""
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
         value = int(value)
     if isinstance(value, list):
         return "[" + ",".join(_key(item) for item in value) + "]"
@@ -205,8 +248,19 @@ def _same_text(expected: JsonValue, found: JsonValue, schema: Schema | None, roo
 
 
 def _squeeze(text: str) -> str:
-    """Blanks around operators and at the ends mean nothing in code and numbers; every other character does."""
-    return re.sub(r"\s*([-+*/^=<>(),;:{}\[\]])\s*", r"\1", " ".join(text.split()))
+    """Blanks around operators and at the ends mean nothing in code and numbers; every other character does.
+
+    Inside quotes blanks mean something, and so do lines and indents where there is more than one line.
+    """
+    stripped = text.strip()
+    if "\n" in stripped:
+        return "\n".join(line.rstrip() for line in stripped.splitlines())
+    if "'" in stripped or '"' in stripped:
+        return stripped
+    return _AROUND_OPERATORS.sub(r"\1", " ".join(stripped.split()))
+
+
+_AROUND_OPERATORS = re.compile(r"\s*([-+*/^=<>(),;:{}\[\]])\s*")
 
 
 def _same_enum(expected: JsonValue, found: JsonValue, schema: Schema | None, root: str, tolerance: float) -> bool:

@@ -6,12 +6,14 @@ negative one, and every sleep ends with EINVAL. `select` with a time-out is left
 
 import select
 import time
+import typing
 
 
-def _sleep(seconds: float) -> None:
-    if seconds < 0:
+def _sleep(seconds: typing.SupportsFloat) -> None:
+    length = float(seconds)
+    if length < 0:
         raise ValueError("sleep length must be non-negative")
-    select.select([], [], [], seconds)
+    select.select([], [], [], length)
 
 
-time.sleep = _sleep
+time.sleep = _sleep  # type: ignore[assignment]

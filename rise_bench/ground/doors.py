@@ -1,0 +1,31 @@
+"""How the verbs above open a ground: one factory a mode, all called alike (plug-ins of kind `ground`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rise_bench.ground.live import LiveGround
+from rise_bench.ground.sandbox import Variation
+from rise_bench.types import Ground, GroundSource
+
+__all__ = ["live"]
+
+
+def live(
+    ground: Ground, fixtures: Path, *, cassette: Path | None = None, allow_unsafe: bool = False, varied: bool = False
+) -> GroundSource:
+    """Real servers, each attempt in a fresh sandbox.
+
+    Args:
+        ground: the frozen contracts; servers are looked up in the catalogue by name.
+        fixtures: folder of the fixture trees.
+        cassette: unused here; factories of all modes are called alike.
+        allow_unsafe: run servers that execute code although there is no bubblewrap.
+        varied: run differently on purpose: another path and uid, the clock 37 hours later (DESIGN 3).
+
+    Raises:
+        SetupError: a server cannot be installed or started, or its contract is not the frozen one.
+    """
+    source = LiveGround(ground, fixtures, allow_unsafe=allow_unsafe, variation=Variation.second() if varied else None)
+    source.prepare([server.name for server in ground.servers])
+    return source

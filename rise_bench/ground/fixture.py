@@ -1,0 +1,192 @@
+"""Fixture trees: what lies in a sandbox when a task begins, built the same on every machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+from dulwich.index import build_index_from_tree, commit_tree
+from dulwich.objects import Blob, Commit, ObjectID
+from dulwich.refs import Ref
+from dulwich.repo import Repo
+from pydantic import Field, ValidationError
+
+from rise_bench.errors import InputError
+from rise_bench.refs import ROOT
+from rise_bench.types import Record
+
+__all__ = ["Build", "GitCommit", "materialise"]
+
+MODIFIED = "2026-01-01T00:00:00+00:00"
+"""Modification time of every fixture file that `mtimes` does not name."""
+
+AUTHOR = "User <user@example.org>"
+MAX_TEMPLATE = 1_000_000
+"""Bytes up to which a file is searched for `{root}`."""
+
+
+class GitCommit(Record):
+    """One commit of a fixture repository."""
+
+    message: str
+    date: datetime
+    author: str = AUTHOR
+    files: dict[str, str | None] = Field(default_factory=dict)
+    """Path to its new text; null deletes it. What is not named stays."""
+    branch: str = "main"
+    """Made from the commit before where it does not exist yet."""
+    tag: str = ""
+
+
+class Build(Record):
+    """`build.yaml` of a fixture: what does not live well in git. Paths are relative to the sandbox."""
+
+    sqlite: dict[str, str] = Field(default_factory=dict)
+    """Database to the SQL file, relative to the fixture folder, that makes it."""
+    git: dict[str, tuple[GitCommit, ...]] = Field(default_factory=dict)
+    """Repository to its commits. `files/` is copied over it afterwards: uncommitted work."""
+    folders: tuple[str, ...] = ()
+    """Folders to make, which git would lose while they are empty."""
+    mtimes: dict[str, datetime] = Field(default_factory=dict)
+    """File to its modification time."""
+
+
+def materialise(fixture: Path, target: Path, root: str) -> None:
+    """Fill the empty folder `target` with the fixture.
+
+    Repositories first, then `files/`, folders, databases, modification times. `{root}` in text files becomes `root`.
+
+    Raises:
+        InputError: no such fixture, or a `build.yaml` that cannot be followed.
+    """
+    if not fixture.is_dir():
+        raise InputError("no such fixture", where=str(fixture), remedy="`setup` names a folder under fixtures/")
+    build = _load(fixture / "build.yaml")
+    for path, commits in build.git.items():
+        _build_repository(_inside(target, path, fixture), commits)
+    if (fixture / "files").is_dir():
+        shutil.copytree(fixture / "files", target, symlinks=True, dirs_exist_ok=True)
+    for path in build.folders:
+        _inside(target, path, fixture).mkdir(parents=True, exist_ok=True)
+    for path, script in build.sqlite.items():
+        _build_database(_inside(target, path, fixture), fixture / script)
+    _finish(target, root, {str(_inside(target, path, fixture)): when for path, when in build.mtimes.items()})
+
+
+def _load(path: Path) -> Build:
+    if not path.is_file():
+        return Build()
+    try:
+        return Build.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"cannot be read: {' '.join(str(error).split())}", where=str(path)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", where=str(path)) from error
+
+
+def _inside(target: Path, path: str, fixture: Path) -> Path:
+    """The path below the sandbox.
+
+    Raises:
+        InputError: it leads out of the sandbox.
+    """
+    place = Path(os.path.normpath(target / path))
+    if not place.is_relative_to(target):
+        raise InputError(f"{path!r} leads out of the sandbox", where=str(fixture / "build.yaml"))
+    return place
+
+
+def _build_database(place: Path, script: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        connection = sqlite3.connect(place)
+        try:
+            connection.executescript(script.read_text(encoding="utf-8"))
+            connection.commit()
+        finally:
+            connection.close()
+    except (OSError, UnicodeDecodeError, sqlite3.Error) as error:
+        raise InputError(f"cannot be run: {error}", where=str(script)) from error
+
+
+def _build_repository(place: Path, commits: tuple[GitCommit, ...]) -> None:
+    """Commits with given dates and authors, so hashes are the same everywhere; HEAD ends on the first one's branch."""
+    place.mkdir(parents=True, exist_ok=True)
+    with Repo.init(place, default_branch=b"main") as repository:
+        last: ObjectID | None = None
+        trees: dict[ObjectID | None, dict[str, ObjectID]] = {None: {}}
+        for entry in commits:
+            branch = Ref(f"refs/heads/{entry.branch}".encode())
+            parent = repository.refs.as_dict().get(branch, last)
+            last, trees_after = _commit(repository, entry, parent, trees[parent])
+            trees[last] = trees_after
+            repository.refs[branch] = last
+            if entry.tag:
+                repository.refs[Ref(f"refs/tags/{entry.tag}".encode())] = last
+        if not commits:
+            return
+        head = Ref(f"refs/heads/{commits[0].branch}".encode())
+        repository.refs.set_symbolic_ref(Ref(b"HEAD"), head)
+        commit = repository[repository.refs[head]]
+        assert isinstance(commit, Commit)
+        build_index_from_tree(str(place), repository.index_path(), repository.object_store, commit.tree)
+
+
+def _commit(
+    repository: Repo, entry: GitCommit, parent: ObjectID | None, before: Mapping[str, ObjectID]
+) -> tuple[ObjectID, dict[str, ObjectID]]:
+    """The id of the new commit, and its files with their blob ids."""
+    files = dict(before)
+    for path, text in entry.files.items():
+        if text is None:
+            files.pop(path, None)
+            continue
+        blob = Blob.from_string(text.encode())
+        repository.object_store.add_object(blob)
+        files[path] = blob.id
+    commit = Commit()
+    commit.tree = commit_tree(
+        repository.object_store, [(path.encode(), blob, 0o100644) for path, blob in files.items()]
+    )
+    commit.parents = [parent] if parent else []
+    commit.author = commit.committer = entry.author.encode()
+    when = entry.date if entry.date.tzinfo else entry.date.replace(tzinfo=UTC)
+    commit.author_time = commit.commit_time = int(when.timestamp())
+    offset = when.utcoffset()
+    commit.author_timezone = commit.commit_timezone = int(offset.total_seconds()) if offset else 0
+    commit.encoding = b"UTF-8"
+    commit.message = entry.message.encode()
+    repository.object_store.add_object(commit)
+    return commit.id, files
+
+
+def _finish(target: Path, root: str, mtimes: Mapping[str, datetime]) -> None:
+    """Resolve `{root}` in text files and set every modification time, folders last."""
+    default = datetime.fromisoformat(MODIFIED).timestamp()
+    marker = ROOT.encode()
+    for folder, folders, files in os.walk(target, topdown=False):
+        for name in files:
+            path = Path(folder) / name
+            if path.is_symlink():
+                continue
+            if ".git" not in path.parts and path.stat().st_size <= MAX_TEMPLATE:
+                data = path.read_bytes()
+                if marker in data and b"\0" not in data:
+                    path.write_bytes(data.replace(marker, root.encode()))
+            os.utime(path, (when := _seconds(mtimes.get(str(path)), default), when))
+        for name in folders:
+            path = Path(folder) / name
+            if not path.is_symlink():
+                os.utime(path, (when := _seconds(mtimes.get(str(path)), default), when))
+
+
+def _seconds(when: datetime | None, default: float) -> float:
+    if when is None:
+        return default
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,205 @@
+"""Takes structured text files and SQLite databases apart into canonical leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from rise_bench.refs import strict_json
+from rise_bench.types import canonical
+
+__all__ = ["Unreadable", "ics_leaves", "json_leaves", "jsonl_leaves", "sqlite_leaves"]
+
+MAX_LEAVES = 50_000
+
+ICS_VOLATILE = {"DTSTAMP", "CREATED", "LAST-MODIFIED", "SEQUENCE", "PRODID", "VERSION", "CALSCALE", "X-RADICALE-NAME"}
+"""Stamps and bookkeeping of the program that wrote the file."""
+
+
+class Unreadable(Exception):
+    """A file is not what its name says, or too large to be taken apart."""
+
+
+def escape(part: str) -> str:
+    """A name as one step of a path (RFC 6901)."""
+    return part.replace("~", "~0").replace("/", "~1")
+
+
+def json_leaves(data: bytes) -> dict[str, str]:
+    """RFC 6901 pointer to canonical JSON of every scalar and every empty container.
+
+    Raises:
+        Unreadable: no JSON, or too many leaves.
+    """
+    leaves: dict[str, str] = {}
+    for pointer, text in _walk(_json(_decode(data)), ""):
+        leaves[pointer] = text
+        if len(leaves) > MAX_LEAVES:
+            raise Unreadable
+    return leaves
+
+
+def _decode(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Unreadable from error
+
+
+def _json(text: str) -> JsonValue:
+    try:
+        return strict_json(text)
+    except ValueError as error:
+        raise Unreadable from error
+
+
+def _walk(value: JsonValue, pointer: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _walk(item, f"{pointer}/{escape(key)}")
+    elif isinstance(value, list) and value:
+        for index, item in enumerate(value):
+            yield from _walk(item, f"{pointer}/{index}")
+    else:
+        yield pointer, canonical(value)
+
+
+def jsonl_leaves(data: bytes, fields: tuple[str, ...] = ()) -> dict[str, str]:
+    """Line to its canonical JSON: `/3` by position, or, with `fields`, `entity/Ada` by the values of those it has.
+
+    Raises:
+        Unreadable: not UTF-8, a line that is no JSON, or too many lines.
+    """
+    leaves: dict[str, str] = {}
+    lines = [line for line in _decode(data).split("\n") if line.strip()]
+    if len(lines) > MAX_LEAVES:
+        raise Unreadable
+    for index, line in enumerate(lines):
+        value = _json(line)
+        name = f"/{index}"
+        if fields and isinstance(value, dict):
+            name = "/".join(escape(str(value[key])) for key in fields if key in value) or name
+        _put(leaves, name, canonical(value))
+    return leaves
+
+
+def _put(leaves: dict[str, str], name: str, text: str) -> None:
+    """Add a leaf; a name that is taken gets a number."""
+    free, number = name, 1
+    while free in leaves:
+        number += 1
+        free = f"{name}.{number}"
+    leaves[free] = text
+
+
+def sqlite_leaves(path: Path) -> dict[str, str]:
+    """`table/key` to the row as canonical JSON, and `schema/name` to the statement that made it.
+
+    The key is the primary key, else the rowid. A copy is read, with its write-ahead log, so nothing is disturbed.
+
+    Raises:
+        Unreadable: a broken database, or too many rows.
+    """
+    with tempfile.TemporaryDirectory(prefix="rise-bench-db-") as folder:
+        copy = Path(folder) / "copy.db"
+        try:
+            shutil.copyfile(path, copy)
+            log = path.with_name(f"{path.name}-wal")
+            if log.is_file() and not log.is_symlink():
+                shutil.copyfile(log, copy.with_name("copy.db-wal"))
+            connection = sqlite3.connect(copy)
+            try:
+                connection.execute("PRAGMA trusted_schema=OFF")
+                connection.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
+                return dict(_rows(connection))
+            finally:
+                connection.close()
+        except (OSError, sqlite3.Error) as error:
+            raise Unreadable from error
+
+
+def _rows(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    count = 0
+    schema = connection.execute(
+        "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
+    ).fetchall()
+    for kind, name, sql in schema:
+        yield f"schema/{escape(name)}", " ".join(sql.split())
+        if kind != "table" or name.startswith("sqlite_") or sql.upper().lstrip().startswith("CREATE VIRTUAL"):
+            continue
+        quoted = '"' + name.replace('"', '""') + '"'
+        columns = connection.execute(f"PRAGMA table_info({quoted})").fetchall()
+        keys = [column[1] for column in sorted(columns, key=lambda column: column[5]) if column[5]]
+        selected = "*" if keys else "rowid, *"
+        cursor = connection.execute(f"SELECT {selected} FROM {quoted}")
+        for row in cursor:
+            values = row if keys else row[1:]
+            record = {column[1]: _cell(value) for column, value in zip(columns, values, strict=True)}
+            key = "/".join(escape(str(record[name])) for name in keys) if keys else str(row[0])
+            count += 1
+            if count > MAX_LEAVES:
+                raise Unreadable
+            yield f"{escape(name)}/{key}", canonical(record)
+
+
+def _cell(value: object) -> JsonValue:
+    if isinstance(value, bytes):
+        return f"blob sha256:{hashlib.sha256(value).hexdigest()}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if isinstance(value, int | float | str) else None
+
+
+def ics_leaves(data: bytes) -> dict[str, str]:
+    """`UID/PROPERTY` to value (parameters in front) of every component that has a UID; time zones left out.
+
+    Raises:
+        Unreadable: no calendar.
+    """
+    if b"BEGIN:VCALENDAR" not in data:
+        raise Unreadable
+    text = _decode(data).replace("\r\n", "\n").replace("\n ", "").replace("\n\t", "")
+    leaves: dict[str, str] = {}
+    stack: list[tuple[str, list[tuple[str, str]]]] = []
+    for line in text.split("\n"):
+        name, _, value = line.partition(":")
+        if name.upper() == "BEGIN":
+            stack.append((value.strip().upper(), []))
+        elif name.upper() == "END" and stack:
+            component, properties = stack.pop()
+            _finish(leaves, stack, component, properties)
+        elif line.strip() and stack:
+            stack[-1][1].append((name, value))
+    if stack:
+        raise Unreadable
+    return leaves
+
+
+def _finish(
+    leaves: dict[str, str],
+    stack: list[tuple[str, list[tuple[str, str]]]],
+    component: str,
+    properties: list[tuple[str, str]],
+) -> None:
+    """Give a closed component's properties to the enclosing event, or write them out."""
+    if component == "VTIMEZONE" or (stack and any(kind == "VTIMEZONE" for kind, _ in stack)):
+        return
+    if stack and stack[-1][0] != "VCALENDAR":
+        stack[-1][1].extend((f"{component}.{name}", value) for name, value in properties)
+        return
+    named = {name.partition(";")[0].upper(): value for name, value in properties}
+    owner = escape(named.get("UID", ""))
+    if "RECURRENCE-ID" in named:
+        owner = f"{owner}/{escape(named['RECURRENCE-ID'])}"
+    for name, value in properties:
+        bare, _, parameters = name.partition(";")
+        # Programs write empty properties for what was not given.
+        if bare.upper() not in ICS_VOLATILE and value:
+            _put(leaves, f"{owner}/{bare.upper()}", f"{parameters}:{value}" if parameters else value)

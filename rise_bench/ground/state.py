@@ -1,0 +1,280 @@
+"""What a sandbox holds, as canonical leaves, and the difference of two such states."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import re
+import stat
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rise_bench.ground.leaves import Unreadable, ics_leaves, json_leaves, jsonl_leaves, sqlite_leaves
+from rise_bench.ground.office import office_leaves, xlsx_leaves
+from rise_bench.ground.repository import repository_leaves
+from rise_bench.ground.tree import walk
+from rise_bench.refs import ROOT
+from rise_bench.types import StateChange
+
+__all__ = ["IGNORED", "Rules", "Snapshot", "State", "difference"]
+
+IGNORED = (
+    ".cache/**",
+    ".npm/**",
+    ".node_repl_history",
+    ".local/share/uv/**",
+    "**/__pycache__/**",
+    "**/*.pyc",
+    "**/*.log",
+    "**/*.db-wal",
+    "**/*.db-shm",
+    "**/*.db-journal",
+    "**/*-wal",
+    "**/*-shm",
+    "**/*-journal",
+    "**/~$*",
+    "**/.~lock.*",
+)
+"""Caches, logs, indexes and journals that no recipe counts as state."""
+
+MAX_TEXT = 256 * 1024
+"""Bytes up to which a text file is a leaf of its own text; beyond it a leaf of its hash."""
+
+MAX_PARSED = 64 * 1024 * 1024
+"""Bytes up to which a structured file is taken apart."""
+
+MAX_FILES = 20_000
+SETTLED_NS = 50_000_000
+"""A file changed this recently may change again under the same time stamp, so its leaves are not reused."""
+
+UUID = re.compile(r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b")
+
+Leaves = dict[str, str]
+_Identity = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What counts as state: globs relative to the sandbox, and the fields that name a line of a JSON Lines file."""
+
+    state: tuple[str, ...] = ("**",)
+    ignore: tuple[str, ...] = ()
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Canonical leaves of one moment: leaf path to canonical text; and the generated ids that occur in them."""
+
+    leaves: Mapping[str, str]
+    ids: frozenset[str]
+
+
+class State:
+    """Reads the same folder again and again, taking apart only what changed since."""
+
+    def __init__(self, folder: Path, root: str, rules: Rules | None = None) -> None:
+        self.folder = folder
+        self.root = root
+        rules = rules or Rules()
+        self._rules = rules
+        self._counts = _matcher(rules.state)
+        self._ignored = _matcher((*IGNORED, *rules.ignore))
+        self._known: dict[str, tuple[_Identity, Leaves, frozenset[str]]] = {}
+
+    def snapshot(self) -> Snapshot:
+        """All leaves now. Never raises over what a file holds: what cannot be read as its kind is a hash of bytes."""
+        leaves: Leaves = {}
+        ids: set[str] = set()
+        seen: dict[str, tuple[_Identity, Leaves, frozenset[str]]] = {}
+        for path, relative, read in self._entries():
+            identity = _identity(path, relative.endswith("/.git") or relative == ".git")
+            before = self._known.get(relative)
+            if before is None or identity is None or before[0] != identity or _recent(identity):
+                found = self._canonical(read(path, relative))
+                before = (identity or (), found, frozenset(_uuids(found)))
+            seen[relative] = before
+            leaves.update(before[1])
+            ids |= before[2]
+        self._known = seen
+        return Snapshot(leaves, frozenset(ids))
+
+    def _entries(self) -> Iterable[tuple[Path, str, Callable[[Path, str], Leaves]]]:
+        """Path, path relative to the sandbox, and reader of every file, link, repository and empty folder."""
+        count = 0
+        for here, folders, others in walk(self.folder):
+            prefix = f"{here}/" if here else ""
+            if prefix and not folders and not others and self._is_state(here):
+                yield self.folder / here, prefix, _folder
+            for entry in list(folders):
+                relative = f"{prefix}{entry.name}"
+                if entry.name == ".git" or self._ignored(f"{relative}/x"):
+                    folders.remove(entry)
+                    if entry.name == ".git" and self._is_state(relative):
+                        yield Path(entry.path), relative, _repository
+            for entry in others:
+                relative = f"{prefix}{entry.name}"
+                if not self._is_state(relative):
+                    continue
+                count += 1
+                if count > MAX_FILES:
+                    return
+                yield Path(entry.path), relative, (_link if entry.is_symlink() else self._file)
+
+    def _is_state(self, relative: str) -> bool:
+        return self._counts(relative) and not self._ignored(relative)
+
+    def _canonical(self, leaves: Leaves) -> Leaves:
+        """The leaves with the sandbox's path as `{root}`."""
+        if not self.root:
+            return leaves
+        return {path.replace(self.root, ROOT): text.replace(self.root, ROOT) for path, text in leaves.items()}
+
+    def _file(self, path: Path, relative: str) -> Leaves:
+        try:
+            mode = path.stat()
+            if not stat.S_ISREG(mode.st_mode):
+                return {relative: "<no regular file>"}
+            if mode.st_size > MAX_PARSED:
+                return {relative: _hash_file(path)}
+            data = path.read_bytes()
+        except OSError as error:
+            return {relative: f"<unreadable: {type(error).__name__}>"}
+        parts = self._parts(path, relative, data)
+        if parts is None:
+            return {relative: _plain(data)}
+        return {f"{relative}#{part}": text for part, text in parts.items()}
+
+    def _parts(self, path: Path, relative: str, data: bytes) -> Leaves | None:
+        """The file taken apart by its kind, None where it has no known one or is broken."""
+        suffix = path.suffix.lower()
+        try:
+            if data.startswith(b"SQLite format 3\0"):
+                return sqlite_leaves(path)
+            if suffix in {".json", ".geojson"}:
+                return json_leaves(data)
+            if suffix in {".jsonl", ".ndjson"}:
+                fields = next(
+                    (keys for glob, keys in self._rules.keys.items() if fnmatch.fnmatchcase(relative, glob)), ()
+                )
+                return jsonl_leaves(data, fields)
+            if suffix == ".ics":
+                return ics_leaves(data)
+            if suffix in {".xlsx", ".xlsm"}:
+                return xlsx_leaves(data)
+            if suffix in {".docx", ".pptx", ".odt", ".ods", ".odp"}:
+                return office_leaves(data)
+        except Unreadable:
+            return None
+        return None
+
+
+def _plain(data: bytes) -> str:
+    """The text of a text file, else hash and size."""
+    if len(data) <= MAX_TEXT and b"\0" not in data:
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError:
+            pass
+    return f"sha256:{hashlib.sha256(data).hexdigest()} {len(data)} bytes"
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"sha256:{digest} {path.stat().st_size} bytes"
+
+
+def _folder(_path: Path, relative: str) -> Leaves:
+    return {relative: ""}
+
+
+def _link(path: Path, relative: str) -> Leaves:
+    return {relative: f"-> {path.readlink()}"}
+
+
+def _repository(path: Path, relative: str) -> Leaves:
+    repository = relative.removesuffix(".git").rstrip("/")
+    return {f"{repository}#{part}": text for part, text in repository_leaves(path).items()}
+
+
+def _matcher(globs: Sequence[str]) -> Callable[[str], bool]:
+    """Whether a relative path matches one of the globs; `**/` at the front also matches nothing."""
+    patterns = [pattern for glob in globs for pattern in ((glob, glob[3:]) if glob.startswith("**/") else (glob,))]
+    matches = re.compile("|".join(f"(?:{fnmatch.translate(pattern)})" for pattern in patterns)).match
+    return lambda path: matches(path) is not None
+
+
+def _identity(path: Path, deep: bool) -> _Identity | None:
+    """What changes when a file (with its write-ahead log) or, `deep`, a repository's bookkeeping changes."""
+    numbers: list[int] = []
+    try:
+        for place in _bookkeeping(path) if deep else (path, path.with_name(f"{path.name}-wal")):
+            try:
+                found = place.lstat()
+            except FileNotFoundError:
+                continue
+            numbers += [max(found.st_mtime_ns, found.st_ctime_ns), found.st_ctime_ns, found.st_size, found.st_ino]
+    except (OSError, ValueError):
+        return None
+    return (max(numbers[::4], default=0), *numbers)
+
+
+def _bookkeeping(git: Path) -> Iterable[Path]:
+    for here, folders, others in walk(git):
+        if not here:
+            folders[:] = [entry for entry in folders if entry.name not in {"objects", "hooks", "logs"}]
+        yield from (Path(entry.path) for entry in others)
+
+
+def _recent(identity: _Identity) -> bool:
+    return time.time_ns() - identity[0] < SETTLED_NS
+
+
+def _uuids(leaves: Leaves) -> Iterable[str]:
+    for path, text in leaves.items():
+        yield from UUID.findall(path)
+        yield from UUID.findall(text)
+
+
+def difference(before: Snapshot, after: Snapshot, created: list[str] | None = None) -> tuple[StateChange, ...]:
+    """Leaves that differ, sorted by path; ids that `before` does not hold are renamed `<id:1>`, `<id:2>`, ...
+
+    Args:
+        created: generated ids in order of creation, as far as known; ids first met here are appended to it, so that one
+            list kept over the calls of an attempt numbers them alike whatever their values are.
+    """
+    order = created if created is not None else []
+    changes: list[tuple[str, str | None, str | None]] = []
+    for path in before.leaves.keys() | after.leaves.keys():
+        old, new = before.leaves.get(path), after.leaves.get(path)
+        if old != new:
+            changes.append((path, old, new))
+    fresh = after.ids - before.ids
+    known = set(order)
+    for path, _, new in sorted(changes, key=lambda change: tuple(_masked(part, fresh) for part in change)):
+        for found in UUID.findall(f"{path}\n{new or ''}"):
+            if found in fresh and found not in known:
+                known.add(found)
+                order.append(found)
+    names = {value: f"<id:{number}>" for number, value in enumerate(order, 1)}
+
+    def rename(text: str) -> str:
+        return UUID.sub(lambda match: names.get(match.group(), match.group()), text) if names else text
+
+    renamed = [
+        StateChange(
+            path=rename(path),
+            before=None if old is None else rename(old),
+            after=None if new is None else rename(new),
+        )
+        for path, old, new in changes
+    ]
+    return tuple(sorted(renamed, key=lambda change: change.path))
+
+
+def _masked(text: str | None, fresh: frozenset[str]) -> str:
+    """The text with new ids blanked out: an order that does not depend on their random values."""
+    return UUID.sub(lambda match: "<id>" if match.group() in fresh else match.group(), text or "")
