@@ -127,7 +127,7 @@ def evaluate(options: Options, progress: Progress = _no_progress) -> Evaluated:
             if not left:
                 return Evaluated(run.path, 0, finished=_finished(run))
             progress(total - len(left), total, None)
-            source = _open_ground(options, loaded)
+            source = _open_ground(options, loaded, tasks)
             try:
                 made, cost = _run_all(_Work(options, loaded, model, source, run, progress, total), left)
             finally:
@@ -302,12 +302,13 @@ def _finished(run: Run) -> str:
     return datetime.fromtimestamp(run.trajectories_file.stat().st_mtime, UTC).isoformat(timespec="seconds")
 
 
-def _open_ground(options: Options, loaded: LoadedSuite) -> GroundSource:
+def _open_ground(options: Options, loaded: LoadedSuite, tasks: Sequence[Task]) -> GroundSource:
     """The ground that the options name: a plug-in of kind `ground`, called with the loaded suite's parts."""
     factory = plugins.load("ground", options.ground)
     source: GroundSource = factory(
         ground=loaded.ground,
         fixtures=loaded.fixtures,
+        servers=tuple(dict.fromkeys(name for task in tasks for name in task.servers)),
         cassette=options.cassette or loaded.path / "cassette.jsonl",
         allow_unsafe=options.allow_unsafe,
     )

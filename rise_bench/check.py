@@ -207,7 +207,7 @@ def _equal_fact(fact: Fact, value: JsonValue) -> bool:
 def _play(
     source: GroundSource, task: Task, calls: Sequence[Call], between: Sequence[ToolCall] = ()
 ) -> Played:
-    session = source.open(task)
+    session = source.open(task if between else _only_needed(task))
     try:
         if between:
             results = _play_slowly(session, calls, between)
@@ -216,6 +216,13 @@ def _play(
         return Played(tuple(calls), tuple(results), tuple(session.end_state() or ()), session.root)
     finally:
         session.close()
+
+
+def _only_needed(task: Task) -> Task:
+    """The task with just the servers that its reference calls: a server nobody calls changes nothing."""
+    named = [call.tool for calls in (task.reference, *task.alternatives) for call in calls]
+    needed = {name.partition(".")[0] for name in named}
+    return task.model_copy(update={"servers": tuple(name for name in task.servers if name in needed)})
 
 
 def _play_slowly(session: GroundSession, calls: Sequence[Call], between: Sequence[ToolCall]) -> list[ToolResult]:

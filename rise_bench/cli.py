@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, NoReturn, Protocol, cast
 
 from rise_bench.errors import RiseError
+from rise_bench.plain import one_line
 
 __all__ = ["COMMANDS", "Command", "CommandModule", "main"]
 
@@ -113,15 +114,11 @@ def _unknown(name: str) -> NoReturn:
 
 
 def _complain(error: RiseError) -> None:
-    """One line for what and where, one for the remedy; control characters of foreign text are shown, not obeyed."""
+    """One line for what and where, one for the remedy; foreign text in them stays harmless."""
     line = f"{error.where}: {error.what}" if error.where else error.what
-    print(f"error: {_shown(line)}", file=sys.stderr)
+    print(f"error: {one_line(line)}", file=sys.stderr)
     if error.remedy:
-        print(f"  remedy: {_shown(error.remedy)}", file=sys.stderr)
-
-
-def _shown(text: str) -> str:
-    return "".join(c if c.isprintable() else " " if c in "\r\n\t" else f"\\x{ord(c):02x}" for c in text)
+        print(f"  remedy: {one_line(error.remedy)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from rise_bench.errors import InputError
 from rise_bench.types import ToolResult, canonical
 
-__all__ = ["ROOT", "at", "bindings", "resolve", "result_value", "strict_json", "substitute_root"]
+__all__ = ["ROOT", "at", "bindings", "escape", "resolve", "result_value", "strict_json", "substitute_root", "unescape"]
 
 ROOT = "{root}"
 """Stands for the sandbox's path in tasks, recorded results and states (ARCHITECTURE, conventions)."""
@@ -59,8 +59,18 @@ def at(value: JsonValue, pointer: str) -> JsonValue:
     if pointer and not pointer.startswith("/"):
         raise InputError(f"{pointer!r} is not a JSON pointer", remedy="start it with / or leave it empty")
     for token in pointer.split("/")[1:]:
-        value = _step(value, token.replace("~1", "/").replace("~0", "~"), pointer)
+        value = _step(value, unescape(token), pointer)
     return value
+
+
+def escape(key: str) -> str:
+    """A key as one token of a JSON pointer."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def unescape(token: str) -> str:
+    """The key that one token of a JSON pointer names."""
+    return token.replace("~1", "/").replace("~0", "~")
 
 
 def _step(value: JsonValue, key: str, pointer: str) -> JsonValue:
@@ -70,9 +80,12 @@ def _step(value: JsonValue, key: str, pointer: str) -> JsonValue:
         index = int(key) if len(key) < 10 else len(value)
         if index < len(value):
             return value[index]
-    has = f"keys {sorted(value)[:8]}" if isinstance(value, dict) else (
-        f"{len(value)} items" if isinstance(value, list) else f"the {type(value).__name__} {str(value)[:60]!r}"
-    )
+    if isinstance(value, dict):
+        has = f"keys {sorted(value)[:8]}"
+    elif isinstance(value, list):
+        has = f"{len(value)} items"
+    else:
+        has = f"the {type(value).__name__} {str(value)[:60]!r}"
     raise InputError(f"pointer {pointer!r} finds no {key!r}; there is {has}", remedy="point at a part that exists")
 
 
@@ -108,7 +121,9 @@ def resolve(value: JsonValue, results: Sequence[JsonValue]) -> JsonValue:
     if reference is not None:
         call, pointer = reference
         if call >= len(results):
-            raise InputError(f"binds to call {call}, only {len(results)} results are there", remedy="bind to earlier calls")
+            raise InputError(
+                f"binds to call {call}, only {len(results)} results are there", remedy="bind to earlier calls"
+            )
         try:
             return at(results[call], pointer)
         except InputError as error:
@@ -149,7 +164,7 @@ def bindings(value: JsonValue, pointer: str = "") -> Iterator[tuple[str, int, st
                 yield pointer, call, source
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from bindings(item, f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}")
+            yield from bindings(item, f"{pointer}/{escape(key)}")
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from bindings(item, f"{pointer}/{index}")

@@ -65,8 +65,8 @@ def check_suite(
         _freeze(loaded)
         loaded = load_suite(name, proved=False)
     tasks = _chosen(loaded, only)
-    plain = _source(loaded, allow_unsafe, varied=False)
-    varied = _source(loaded, allow_unsafe, varied=True)
+    plain = _source(loaded, tasks, allow_unsafe, varied=False)
+    varied = _source(loaded, (), allow_unsafe, varied=True)
     try:
         proofs = check_tasks(tasks, plain, varied, workers=workers, done=lambda proof: done(proof, len(tasks)))
     finally:
@@ -98,10 +98,14 @@ def _chosen(loaded: LoadedSuite, only: Sequence[str]) -> list[Task]:
     return [tasks[wanted] for wanted in only] if only else list(tasks.values())
 
 
-def _source(loaded: LoadedSuite, allow_unsafe: bool, *, varied: bool) -> GroundSource:
+def _source(loaded: LoadedSuite, tasks: Sequence[Task], allow_unsafe: bool, *, varied: bool) -> GroundSource:
     factory = plugins.load("ground", "live")
     source: GroundSource = factory(
-        ground=loaded.ground, fixtures=loaded.fixtures, cassette=None, allow_unsafe=allow_unsafe, varied=varied
+        ground=loaded.ground,
+        fixtures=loaded.fixtures,
+        servers=tuple(dict.fromkeys(name for task in tasks if task.kind == "complete" for name in task.servers)),
+        allow_unsafe=allow_unsafe,
+        varied=varied,
     )
     return source
 

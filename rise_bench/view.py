@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import JsonValue
 
+from rise_bench.plain import plain
 from rise_bench.report import FAMILIES, Report, outcome_of, percent
 from rise_bench.score.answer import Answer, judge_fact
 from rise_bench.score.bind import expected_arguments
@@ -51,6 +52,7 @@ def page(
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
+        finalize=_harmless,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -58,7 +60,8 @@ def page(
     environment.filters.update(percent=percent)
     return environment.get_template("view.html.j2").render(
         r=report,
-        families=FAMILIES,
+        floors_intent=[(floor.name, floor.acc_intent) for floor in report.floors],
+        floors_task=[(floor.name, floor.acc_task) for floor in report.floors],
         left_out=left_out,
         count=len(items),
         style=Markup((_TEMPLATES / "view.css").read_text(encoding="utf-8")),
@@ -67,6 +70,11 @@ def page(
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         data=_embedded(items),
     )
+
+
+def _harmless(value: object) -> object:
+    """What a template prints: foreign text without control characters, our own files and all else as they are."""
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _embedded(value: Any) -> Markup:
@@ -93,8 +101,9 @@ def attempt_data(task: Task, trajectory: Trajectory, scored: Scored, ground: Gro
         "kind": task.kind,
         "cluster": task.cluster,
         "outcome": outcome_of(scored),
-        "request": task.request,
+        "request": plain(task.request),
         "facts": _meta(task, trajectory),
+        "system": _cut(next((m.content for m in trajectory.messages if isinstance(m, System)), "")),
         "why_task": scored.acc_task.reason,
         "why_intent": scored.acc_intent.reason,
         "labels": [_label(label) for label in labels],
@@ -115,7 +124,6 @@ def attempt_data(task: Task, trajectory: Trajectory, scored: Scored, ground: Gro
 
 def _meta(task: Task, trajectory: Trajectory) -> list[list[str]]:
     """Lines of small print: name and value."""
-    system = next((m.content for m in trajectory.messages if isinstance(m, System)), "")
     lines = {
         "now": task.now,
         "servers": ", ".join(task.servers) or ", ".join(tool.id for tool in task.tools),
@@ -125,7 +133,6 @@ def _meta(task: Task, trajectory: Trajectory) -> list[list[str]]:
         "way asked for": task.path_matters,
         "must ask about": "; ".join(" / ".join(slot) for slot in task.asks),
         "must name": " / ".join(task.reasons),
-        "system prompt": _cut(system),
     }
     return [[name, value] for name, value in lines.items() if value]
 
@@ -250,4 +257,6 @@ def _shown(value: JsonValue) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}\n[{len(text) - LONGEST} more characters]"
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}\n[{len(text) - LONGEST} more characters]"
+    return plain(text)

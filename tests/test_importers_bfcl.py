@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from rise_bench.errors import InputError
 from rise_bench.importers import Imported, import_bfcl
@@ -92,7 +93,8 @@ def test_types_are_spelled_as_json_schema_and_the_rest_is_kept(imported: Importe
 
 
 def test_a_parameter_named_like_a_keyword_keeps_its_own_description() -> None:
-    described = {"type": "dict", "properties": {"type": {"type": "float"}, "items": {"type": "any"}}, "required": True}
+    properties: JsonValue = {"type": {"type": "float"}, "items": {"type": "any"}}
+    described: JsonValue = {"type": "dict", "properties": properties, "required": True}
     assert json_schema(described) == {"type": "object", "properties": {"type": {"type": "number"}, "items": {}}}
 
 

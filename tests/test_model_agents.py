@@ -35,7 +35,10 @@ COMPLETE = Task(
         Call(tool="fs.search", arguments={"path": "{root}"}),
         Call(tool="fs.move", arguments={"source": {"$ref": [0, "/0"]}, "destination": {"$join": ["{root}/x/", "a"]}}),
     ),
-    answer=(Fact(value=7.0, type="number", about=("invoices",)), Fact(value="{root}/x", type="path", about=("folder",))),
+    answer=(
+        Fact(value=7.0, type="number", about=("invoices",)),
+        Fact(value="{root}/x", type="path", about=("folder",)),
+    ),
 )
 ASKING = Task(id="t/asking", kind="underspecified", request="Book it.", asks=(("date", "day"), ("room",)))
 REFUSING = Task(id="t/refusing", kind="infeasible", request="Mail it.", reasons=("e-mail", "mail"))
@@ -106,7 +109,9 @@ def test_numbers_are_stated_without_exponent(value: float) -> None:
 @pytest.mark.parametrize("name", ["silent", "always-ask", "always-decline"])
 def test_the_agents_that_only_talk_never_call(name: str) -> None:
     model = load(name)
-    replies = {model.reply(asking(task.id, tools=(Tool(server="a", name="b"),))).model_dump_json() for task in SUITE.tasks}
+    replies = {
+        model.reply(asking(task.id, tools=(Tool(server="a", name="b"),))).model_dump_json() for task in SUITE.tasks
+    }
     assert len(replies) == 1
     assert model.reply(asking("x")).message.tool_calls == ()
     assert model.name == name
@@ -120,7 +125,11 @@ TOOLS = tuple(
     Tool(
         server="s",
         name=f"t{number}",
-        parameters={"type": "object", "properties": {"n": {"type": "integer"}, "s": {"type": "string"}}, "required": ["s"]},
+        parameters={
+            "type": "object",
+            "properties": {"n": {"type": "integer"}, "s": {"type": "string"}},
+            "required": ["s"],
+        },
     )
     for number in range(20)
 )
@@ -143,15 +152,28 @@ def test_the_random_agent_makes_one_call_that_its_seed_decides() -> None:
 SCHEMAS: list[dict[str, Any]] = [
     {},
     {"type": "object", "properties": {"a": {"enum": ["x", 3, None]}, "b": {"const": 5}}, "required": ["a", "b"]},
-    {"properties": {"n": {"type": "integer", "minimum": 3, "maximum": 4}, "m": {"type": "number", "exclusiveMinimum": 0}}},
+    {
+        "properties": {
+            "n": {"type": "integer", "minimum": 3, "maximum": 4},
+            "m": {"type": "number", "exclusiveMinimum": 0},
+        }
+    },
     {"properties": {"n": {"type": "integer", "multipleOf": 5, "minimum": 7}}, "required": ["n"]},
-    {"properties": {"l": {"type": "array", "items": {"type": "boolean"}, "minItems": 2, "maxItems": 3}}, "required": ["l"]},
+    {
+        "properties": {"l": {"type": "array", "items": {"type": "boolean"}, "minItems": 2, "maxItems": 3}},
+        "required": ["l"],
+    },
     {"properties": {"s": {"type": "string", "minLength": 4, "maxLength": 5}}, "required": ["s"]},
-    {"properties": {"d": {"type": "string", "format": "date"}, "u": {"type": ["string", "null"]}}, "required": ["d", "u"]},
+    {
+        "properties": {"d": {"type": "string", "format": "date"}, "u": {"type": ["string", "null"]}},
+        "required": ["d", "u"],
+    },
     {"properties": {"x": {"anyOf": [{"type": "integer"}, {"type": "null"}]}}, "required": ["x"]},
     {"properties": {"x": {"allOf": [{"type": "object"}, {"properties": {"k": {"type": "null"}}, "required": ["k"]}]}}},
     {
-        "$defs": {"node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}, "v": {"type": "integer"}}}},
+        "$defs": {
+            "node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}, "v": {"type": "integer"}}}
+        },
         "properties": {"tree": {"$ref": "#/$defs/node"}},
         "required": ["tree"],
     },
@@ -187,7 +209,10 @@ def test_a_script_is_played_message_by_message_and_ends_with_an_answer(tmp_path:
     model = script(tmp_path)
     first = model.reply(asking("t/complete"))
     assert first.message.content == "looking"
-    assert [call.arguments for call in first.message.tool_calls] == [{"path": "/box/in", "day": "2026-04-02"}, "{broken"]
+    assert [call.arguments for call in first.message.tool_calls] == [
+        {"path": "/box/in", "day": "2026-04-02"},
+        "{broken",
+    ]
     history = answered(first, '["/box/a"]')
     second = model.reply(asking("t/complete", *history))
     assert [(call.id, call.arguments) for call in second.message.tool_calls] == [("mine", {"source": "/box/a"})]
@@ -201,7 +226,9 @@ def test_a_script_may_speak_for_every_other_task_and_set_the_stop(tmp_path: Path
 
 
 def test_what_a_script_cannot_play_ends_the_attempt_and_says_why(tmp_path: Path) -> None:
-    model = script(tmp_path, '{"a": [{"tool_calls": [{"tool": "x", "arguments": {"p": {"$ref": [0, "/0"]}}}]}]}', "s.json")
+    model = script(
+        tmp_path, '{"a": [{"tool_calls": [{"tool": "x", "arguments": {"p": {"$ref": [0, "/0"]}}}]}]}', "s.json"
+    )
     assert "script step 0" in model.reply(asking("a")).message.content
     assert model.reply(asking("a")).stop == "agent_failed"
     assert "no messages" in model.reply(asking("b")).message.content
@@ -268,5 +295,12 @@ def test_an_unknown_model_is_refused_with_the_nearest_name() -> None:
 
 
 def test_how_an_endpoint_is_reached_is_no_part_of_a_runs_identity() -> None:
-    args: dict[str, Any] = {"timeout": 5, "base_url": "http://x/v1", "concurrency": 3, "api_key_env": "K", "retries": 1, "backoff": 1}
+    args: dict[str, Any] = {
+        "timeout": 5,
+        "base_url": "http://x/v1",
+        "concurrency": 3,
+        "api_key_env": "K",
+        "retries": 1,
+        "backoff": 1,
+    }
     assert identity_args(args) == {"base_url": "http://x/v1"}

@@ -106,7 +106,7 @@ def test_several_calls_are_all_read_in_order_with_ids_of_their_own(text: str) ->
         "Note(s): none",
         "Use this:\n```python\ndef f(x):\n    return x\n\nprint(f(3))\n```",
         "```python\nimport soundwave\nsoundwave.play(frequency=440)\n```",
-        "```json\n{\"total\": 5}\n```",
+        '```json\n{"total": 5}\n```',
         "<think>maybe " + CALL,
         '{"name": "broken',
     ],
@@ -265,7 +265,11 @@ def test_any_text_gives_a_record(text: str) -> None:
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**12), 10**12)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )

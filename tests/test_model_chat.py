@@ -400,7 +400,8 @@ def test_an_error_page_of_50_megabytes_is_cut_and_told_in_one_line(peer: Peer, c
 
 
 @pytest.mark.parametrize(
-    "body", [b"<html>gateway</html>", b"", b'{"error": {"message": "upstream"}}', b'{"choices": []}', b"[1]", b"\xff\xfe"]
+    "body",
+    [b"<html>gateway</html>", b"", b'{"error": {"message": "upstream"}}', b'{"choices": []}', b"[1]", b"\xff\xfe"],
 )
 def test_a_body_that_is_no_completion_is_the_endpoints_fault(
     peer: Peer, connect: Callable[..., Model], body: bytes

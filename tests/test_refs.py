@@ -27,7 +27,9 @@ def test_a_pointer_names_a_part_as_rfc_6901_says(pointer: str, value: Any) -> No
     assert at(RESULTS[0], pointer) == value
 
 
-@pytest.mark.parametrize("pointer", ["matches", "/matches/2", "/matches/-", "/matches/01", "/matches/-1", "/nope", "/n/0"])
+@pytest.mark.parametrize(
+    "pointer", ["matches", "/matches/2", "/matches/-", "/matches/01", "/matches/-1", "/nope", "/n/0"]
+)
 def test_a_pointer_to_nothing_is_refused_with_what_is_there(pointer: str) -> None:
     with pytest.raises(InputError):
         at(RESULTS[0], pointer)
@@ -56,7 +58,14 @@ def test_bindings_are_replaced_wherever_they_stand_and_data_stays(value: Any, re
 
 @pytest.mark.parametrize(
     "value",
-    [{"$ref": [3, ""]}, {"$ref": [0]}, {"$ref": [-1, ""]}, {"$ref": [True, ""]}, {"$ref": 0}, {"$join": [{"$ref": [2, ""]}]}],
+    [
+        {"$ref": [3, ""]},
+        {"$ref": [0]},
+        {"$ref": [-1, ""]},
+        {"$ref": [True, ""]},
+        {"$ref": 0},
+        {"$join": [{"$ref": [2, ""]}]},
+    ],
 )
 def test_a_broken_binding_is_refused_and_never_left_in_place(value: Any) -> None:
     with pytest.raises(InputError):

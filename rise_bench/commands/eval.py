@@ -11,6 +11,7 @@ from rise_bench.commands.arguments import (
     RUNS,
     add_json,
     add_sample_id,
+    amount,
     model_args,
     positive,
     read_env_file,

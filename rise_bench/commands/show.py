@@ -6,7 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rise_bench.commands.terminal import plain, table, text
+from rise_bench.commands.terminal import table, text
+from rise_bench.plain import plain
 from rise_bench.report import Report, percent
 from rise_bench.stats import Estimate
 

@@ -12,8 +12,9 @@ from rich.text import Text
 
 from rise_bench.check import Proof
 from rise_bench.commands.arguments import add_json, add_sample_id, positive, sample_ids
-from rise_bench.commands.terminal import plain, print_json, progress, say, table, text
+from rise_bench.commands.terminal import print_json, progress, say, table, text
 from rise_bench.errors import InputError
+from rise_bench.plain import plain
 from rise_bench.store import LoadedSuite, load_suite, suites
 from rise_bench.suites import check_suite
 from rise_bench.types import Call, Task, canonical

@@ -15,7 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Tick", "plain", "print_json", "progress", "say", "table", "text", "warn"]
+from rise_bench.plain import plain
+
+__all__ = ["Tick", "print_json", "progress", "say", "table", "text", "warn"]
 
 _EVERY = 15.0
 """Seconds between two plain progress lines where stderr is no terminal."""
@@ -30,11 +32,6 @@ class Tick(Protocol):
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """`done` of `total` are finished; the first call says what was there before. `note` is shown beside."""
         ...
-
-
-def plain(value: object) -> str:
-    """Foreign text without control characters and direction marks; line breaks and tabs stay."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in str(value))
 
 
 def text(value: object, style: str = "") -> Text:
@@ -136,5 +133,15 @@ class _Lines:
         if done < total and now - self._last < _EVERY:
             return
         self._last = now
-        left = f", about {(total - done) / rate:.0f} min left" if rate > 0 and done < total else ""
+        left = f", about {_span(60 * (total - done) / rate)} left" if rate > 0 and done < total else ""
         warn(f"{self._what}: {done}/{total}, {rate:.0f}/min{left}{f' ({note})' if note else ''}")
+
+
+def _span(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:.0f} min"
+        if seconds < 7200
+        else f"{seconds / 3600:.1f} h"
+    )

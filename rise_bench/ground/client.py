@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
-import mcp_types
 from mcp import ClientSession, MCPError, StdioServerParameters
+from mcp import types as mcp_types
 from mcp.client.stdio import stdio_client
 from pydantic import JsonValue, ValidationError
 

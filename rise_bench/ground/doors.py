@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rise_bench.ground.live import LiveGround
@@ -12,13 +13,20 @@ __all__ = ["live"]
 
 
 def live(
-    ground: Ground, fixtures: Path, *, cassette: Path | None = None, allow_unsafe: bool = False, varied: bool = False
+    ground: Ground,
+    fixtures: Path,
+    *,
+    servers: Sequence[str] = (),
+    cassette: Path | None = None,
+    allow_unsafe: bool = False,
+    varied: bool = False,
 ) -> GroundSource:
     """Real servers, each attempt in a fresh sandbox.
 
     Args:
         ground: the frozen contracts; servers are looked up in the catalogue by name.
         fixtures: folder of the fixture trees.
+        servers: those that will be needed: installed and started now, so that what cannot work is said at once.
         cassette: unused here; factories of all modes are called alike.
         allow_unsafe: run servers that execute code although there is no bubblewrap.
         varied: run differently on purpose: another path and uid, the clock 37 hours later (DESIGN 3).
@@ -27,5 +35,5 @@ def live(
         SetupError: a server cannot be installed or started, or its contract is not the frozen one.
     """
     source = LiveGround(ground, fixtures, allow_unsafe=allow_unsafe, variation=Variation.second() if varied else None)
-    source.prepare([server.name for server in ground.servers])
+    source.prepare(servers)
     return source

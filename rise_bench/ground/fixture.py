@@ -20,7 +20,7 @@ from rise_bench.errors import InputError
 from rise_bench.refs import ROOT
 from rise_bench.types import Record
 
-__all__ = ["Build", "GitCommit", "materialise"]
+__all__ = ["Build", "GitCommit", "build_repository", "materialise"]
 
 MODIFIED = "2026-01-01T00:00:00+00:00"
 """Modification time of every fixture file that `mtimes` does not name."""
@@ -68,7 +68,7 @@ def materialise(fixture: Path, target: Path, root: str) -> None:
         raise InputError("no such fixture", where=str(fixture), remedy="`setup` names a folder under fixtures/")
     build = _load(fixture / "build.yaml")
     for path, commits in build.git.items():
-        _build_repository(_inside(target, path, fixture), commits)
+        build_repository(_inside(target, path, fixture), commits)
     if (fixture / "files").is_dir():
         shutil.copytree(fixture / "files", target, symlinks=True, dirs_exist_ok=True)
     for path in build.folders:
@@ -115,7 +115,7 @@ def _build_database(place: Path, script: Path) -> None:
         raise InputError(f"cannot be run: {error}", where=str(script)) from error
 
 
-def _build_repository(place: Path, commits: tuple[GitCommit, ...]) -> None:
+def build_repository(place: Path, commits: tuple[GitCommit, ...]) -> None:
     """Commits with given dates and authors, so hashes are the same everywhere; HEAD ends on the first one's branch."""
     place.mkdir(parents=True, exist_ok=True)
     with Repo.init(place, default_branch=b"main") as repository:
@@ -160,8 +160,7 @@ def _commit(
     commit.author_time = commit.commit_time = int(when.timestamp())
     offset = when.utcoffset()
     commit.author_timezone = commit.commit_timezone = int(offset.total_seconds()) if offset else 0
-    commit.encoding = b"UTF-8"
-    commit.message = entry.message.encode()
+    commit.message = f"{entry.message.rstrip()}\n".encode()  # as git itself ends it
     repository.object_store.add_object(commit)
     return commit.id, files
 

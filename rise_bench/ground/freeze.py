@@ -56,7 +56,8 @@ def published(recipe: Recipe, *, progress: Progress | None = None, allow_unsafe:
     """
     installed = ensure(recipe, progress)
     sandbox = Sandbox(allow_unsafe=allow_unsafe)
-    connection = Connection(recipe.name, sandbox.launch(recipe, installed, FREEZE_CLOCK), sandbox.log(recipe.name))
+    sandbox.set_clock(FREEZE_CLOCK)
+    connection = Connection(recipe.name, sandbox.launch(recipe, installed), sandbox.log(recipe.name))
     try:
         connection.start(recipe.start_seconds)
         return tuple(_masked(tool, sandbox.root) for tool in connection.list_tools())

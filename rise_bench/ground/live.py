@@ -71,13 +71,16 @@ class LiveGround:
         """
         for name in dict.fromkeys(servers):
             self._ready(name)
-        slot = self._slot("", servers)
+        slot = self._slot(servers)
         try:
-            self._fill(slot, servers, "")
+            self._fill(slot, servers, "", "")
         except GroundFault as error:
-            raise SetupError(error.what, where=error.where, remedy=error.remedy) from error
-        finally:
             slot.close()
+            raise SetupError(error.what, where=error.where, remedy=error.remedy) from error
+        except BaseException:
+            slot.close()
+            raise
+        self._release(slot, clean=True)
 
     def open(self, task: Task) -> GroundSession:
         """A fresh session for the task's servers, set-up and clock.
@@ -89,10 +92,10 @@ class LiveGround:
         for name in task.servers:
             self._ready(name)
         parse_now(task.now)
-        slot = self._slot(task.now, task.servers)
+        slot = self._slot(task.servers)
         try:
             tools = offered(self.ground, task, slot.sandbox.root)
-            self._fill(slot, task.servers, task.setup)
+            self._fill(slot, task.servers, task.setup, task.now)
         except SetupError as error:
             slot.close()
             raise GroundFault(error.what, where=error.where, remedy=error.remedy) from error
@@ -114,16 +117,15 @@ class LiveGround:
             if name not in self._installed:
                 self._installed[name] = ensure(self._recipes[name], self._progress)
 
-    def _slot(self, now: str, servers: Sequence[str]) -> Slot:
-        waiting = self._pool.take(now, servers)
-        return waiting or Slot(Sandbox(self._variation, allow_unsafe=self._allow_unsafe), now)
+    def _slot(self, servers: Sequence[str]) -> Slot:
+        return self._pool.take(servers) or Slot(Sandbox(self._variation, allow_unsafe=self._allow_unsafe))
 
-    def _fill(self, slot: Slot, servers: Sequence[str], setup: str) -> None:
+    def _fill(self, slot: Slot, servers: Sequence[str], setup: str, now: str) -> None:
         def fill(home: Path, root: str) -> None:
             if setup:
                 materialise(self._fixtures / setup, home, root)
 
-        fresh = slot.prepare([self._recipes[name] for name in servers], self._installed, fill)
+        fresh = slot.prepare([self._recipes[name] for name in servers], self._installed, fill, now)
         frozen = {server.name: server for server in self.ground.servers}
         for name in fresh:
             if name in frozen:

@@ -91,8 +91,9 @@ def _digest(package: _Package, name: str) -> str:
 def xlsx_leaves(data: bytes) -> dict[str, str]:
     """Leaves of a workbook.
 
-    `Sheet1` (its place and whether it is hidden), `Sheet1!B2` (the formula with `=`, else the value as JSON), `Sheet1!B2/format` where it is
-    formatted, `Sheet1/mergeCells` and the like, `names/NAME`, `parts/xl/charts/chart1.xml`.
+    `Sheet1` (its place and whether it is hidden), `Sheet1!B2` (the formula with `=`, else the value as JSON),
+    `Sheet1!B2/format` where it is formatted, `Sheet1/mergeCells` and the like, `names/NAME`, `properties/title`,
+    `parts/xl/charts/chart1.xml`.
 
     Raises:
         Unreadable: no workbook, or one that grows beyond the limits.

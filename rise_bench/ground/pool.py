@@ -25,10 +25,9 @@ IDLE_SECONDS = 120.0
 
 @dataclass
 class Slot:
-    """One sandbox, the clock its servers run under, and their connections."""
+    """One sandbox and the connections of the servers that run in it."""
 
     sandbox: Sandbox
-    now: str
     connections: dict[str, Connection] = field(default_factory=dict)
     retired: list[Connection] = field(default_factory=list)
     since: float = 0.0
@@ -39,8 +38,9 @@ class Slot:
         recipes: Sequence[Recipe],
         installed: Mapping[str, Installed],
         fill: Callable[[Path, str], None],
+        now: str,
     ) -> list[str]:
-        """Empty the sandbox, fill it with a fixture, start what is not running. Returns the servers newly started.
+        """Empty the sandbox, set its clock, fill it with a fixture, start what is not running: the newly started.
 
         Raises:
             SetupError: a server cannot be started.
@@ -50,6 +50,7 @@ class Slot:
             connection.close()
         self.retired.clear()
         self.sandbox.wipe()
+        self.sandbox.set_clock(now)
         fill(self.sandbox.home, self.sandbox.root)
         fresh: list[str] = []
         for recipe in recipes:
@@ -57,7 +58,7 @@ class Slot:
             if running is not None and running.dead:
                 running.close()
             if running is None or running.dead:
-                launch = self.sandbox.launch(recipe, installed[recipe.name], self.now)
+                launch = self.sandbox.launch(recipe, installed[recipe.name])
                 connection = Connection(recipe.name, launch, self.sandbox.log(recipe.name))
                 self.connections[recipe.name] = connection
                 connection.begin()
@@ -84,7 +85,7 @@ class Slot:
 
 
 class Pool:
-    """Waiting slots, by the clock of their servers. Used from many threads at once."""
+    """Slots that wait for their next attempt. Used from many threads at once."""
 
     def __init__(self, idle_limit: int = IDLE_LIMIT, idle_seconds: float = IDLE_SECONDS) -> None:
         self._limit = idle_limit
@@ -94,15 +95,14 @@ class Pool:
         self._timer: threading.Timer | None = None
         self._closed = False
 
-    def take(self, now: str, names: Sequence[str]) -> Slot | None:
-        """The waiting slot with that clock in which most of the named servers run, None where there is none."""
+    def take(self, names: Sequence[str]) -> Slot | None:
+        """The waiting slot in which most of the named servers run, None where none waits."""
         with self._lock:
             if self._closed:
                 raise GroundFault("the ground is closed")
-            fitting = [slot for slot in self._idle if slot.now == now]
-            if not fitting:
+            if not self._idle:
                 return None
-            best = max(fitting, key=lambda slot: (len(slot.connections.keys() & set(names)), slot.since))
+            best = max(self._idle, key=lambda slot: (len(slot.connections.keys() & set(names)), slot.since))
             self._idle.remove(best)
             return best
 

@@ -18,12 +18,15 @@ from rise_bench.errors import GroundFault, InputError, SetupError
 from rise_bench.ground.install import Installed
 from rise_bench.ground.recipe import Recipe
 from rise_bench.ground.tree import remove
-from rise_bench.ground.wrap import INSIDE, SERVER, bind_options, bwrap_options
+from rise_bench.ground.wrap import INSIDE, OWN, SERVER, bind_options, bwrap_options
 
 __all__ = ["VISIBLE_ROOT", "Launch", "Sandbox", "Variation", "bwrap_problem", "faketime_library", "parse_now"]
 
 VISIBLE_ROOT = "/home/user"
 """The sandbox's path as servers and agents see it, on every machine that has bubblewrap."""
+
+CLOCK = "clock"
+"""Name of the file that says where the servers' clock stands."""
 
 NET_PORT = 8000
 """`{port}` inside a network namespace, where every port is free."""
@@ -86,24 +89,40 @@ def faketime_library() -> Path | None:
     for folder in folders:
         library = folder / "libfaketimeMT.so.1"
         if library.is_file():
-            environment = {"PATH": os.defpath, **_clock(library, datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC))}
-            try:
-                done = subprocess.run(
-                    ["date", "+%s"], env=environment, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False
-                )
-            except (OSError, subprocess.TimeoutExpired):
-                continue
+            with tempfile.TemporaryDirectory(prefix="rise-bench-probe-") as probe:
+                clock = Path(probe) / CLOCK
+                clock.write_text(_clock_text(datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)), encoding="ascii")
+                environment = {"PATH": os.defpath, **_clock(library, str(clock))}
+                try:
+                    done = subprocess.run(
+                        ["date", "+%s"],
+                        env=environment,
+                        capture_output=True,
+                        text=True,
+                        timeout=PROBE_SECONDS,
+                        check=False,
+                    )
+                except (OSError, subprocess.TimeoutExpired):
+                    continue
             if done.stdout.strip() == "981173106":
                 return library
     return None
 
 
-def _clock(library: Path, now: datetime) -> dict[str, str]:
-    """Environment under which the wall clock stands at `now`; the monotonic clock stays real, so timers work."""
+def _clock_text(now: datetime | None) -> str:
+    """What the clock file says: stand at this instant, or run as the machine's clock does."""
+    return now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S\n") if now else "+0\n"
+
+
+def _clock(library: Path, file: str) -> dict[str, str]:
+    """Environment under which the wall clock stands where the file says, read anew at each look, so that a warm server
+    can be set to another task's clock; the monotonic clock stays real, so timers work.
+    """
     return {
         "TZ": "UTC",
         "LD_PRELOAD": str(library),
-        "FAKETIME": now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        "FAKETIME_TIMESTAMP_FILE": file,
+        "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "NO_FAKE_STAT": "1",
     }
@@ -139,6 +158,7 @@ class Sandbox:
             for part in ("home", "tmp", "etc", "log"):
                 (self.folder / part).mkdir()
             _write_identity(self.folder / "etc", self.variation)
+            self.set_clock("")
         except OSError as error:
             raise GroundFault(f"cannot make a sandbox: {error}", remedy="set TMPDIR to a folder with room") from error
         self.home = self.folder / "home"
@@ -148,8 +168,21 @@ class Sandbox:
         """File on this machine that takes the server's standard error."""
         return self.folder / "log" / f"{server}.txt"
 
-    def launch(self, recipe: Recipe, installed: Installed, now: str) -> Launch:
-        """The command line that starts the server in this sandbox with its clock at `now` plus the variation's shift.
+    def set_clock(self, now: str) -> None:
+        """Let the clock of this sandbox's servers, running ones too, stand at `now` plus the variation's shift.
+
+        Raises:
+            InputError: `now` is no ISO 8601 instant.
+        """
+        instant = parse_now(now)
+        text = _clock_text(instant + self.variation.shift if instant else None)
+        # Replaced, not rewritten: a running server must never read half a date.
+        written = self.folder / "etc" / f"{CLOCK}.new"
+        written.write_text(text, encoding="ascii")
+        written.replace(self.folder / "etc" / CLOCK)
+
+    def launch(self, recipe: Recipe, installed: Installed) -> Launch:
+        """The command line that starts the server in this sandbox.
 
         Raises:
             SetupError: the server runs code it is given, there is no bubblewrap, and `allow_unsafe` is off.
@@ -161,7 +194,7 @@ class Sandbox:
                 remedy="install bubblewrap, or pass --allow-unsafe",
             )
         words = self._words(recipe, installed)
-        environment = self._environment(recipe, installed, words, now)
+        environment = self._environment(recipe, installed, words)
         command = _command(recipe, words)
         if not self.isolated:
             settings = [f"{key}={value}" for key, value in environment.items()]
@@ -185,7 +218,7 @@ class Sandbox:
             "{inside}": inside,
         }
 
-    def _environment(self, recipe: Recipe, installed: Installed, words: dict[str, str], now: str) -> dict[str, str]:
+    def _environment(self, recipe: Recipe, installed: Installed, words: dict[str, str]) -> dict[str, str]:
         """The whole environment of the server: nothing of this process's own reaches it."""
         folders = ["/usr/local/bin", "/usr/bin", "/bin"]
         node = shutil.which("node")
@@ -202,9 +235,10 @@ class Sandbox:
             "PYTHONHASHSEED": "0",
             "NO_COLOR": "1",
         }
-        instant, library = parse_now(now), faketime_library()
-        if instant and library:
-            environment |= _clock(library, instant + self.variation.shift)
+        library = faketime_library()
+        if library:
+            clock = f"{OWN}/{CLOCK}" if self.isolated else str(self.folder / "etc" / CLOCK)
+            environment |= _clock(library, clock)
             environment["PYTHONPATH"] = words["{inside}"]
         return environment | {key: _fill(value, words) for key, value in recipe.env.items()}
 

@@ -13,6 +13,9 @@ __all__ = ["INSIDE", "SERVER", "bind_options", "bwrap_options"]
 SERVER = "/opt/server"
 """Where a server finds its own environment inside the sandbox."""
 
+OWN = "/opt/sandbox"
+"""Where the sandbox's own small files lie inside, the clock's among them."""
+
 INSIDE = "/opt/rise"
 """Where the helpers of `inside/` lie inside the sandbox."""
 
@@ -50,13 +53,14 @@ def bwrap_options(folder: Path, root: str, uid: int) -> list[str]:
     options += _system_options()
     for name in OWN_ETC:
         options += ["--ro-bind", str(folder / "etc" / name), f"/etc/{name}"]
+    options += ["--ro-bind", str(folder / "etc"), OWN]
     options += ["--proc", "/proc", "--dev", "/dev"]
     options += ["--bind", str(folder / "tmp"), "/tmp", "--bind", str(folder / "home"), root, "--chdir", root]
     return options
 
 
 def bind_options(installed: Installed, mounts: tuple[str, ...], library: Path | None) -> list[str]:
-    """Read-only binds of one server: its environment, its interpreters, our helpers, libfaketime."""
+    """Last options of one server: read-only binds of its environment, interpreters, our helpers, libfaketime."""
     options = ["--ro-bind", str(Path(__file__).parent / "inside"), INSIDE]
     if installed.folder:
         options += ["--ro-bind", str(installed.folder), SERVER]
@@ -71,4 +75,5 @@ def bind_options(installed: Installed, mounts: tuple[str, ...], library: Path | 
     for place in places:
         if not str(place.resolve()).startswith(("/usr/", "/bin/", "/lib")) and str(place) not in ("/usr", "/"):
             options += ["--ro-bind", str(place), str(place)]
-    return options
+    # What is not mounted is an empty folder in memory, and would otherwise be writable.
+    return [*options, "--remount-ro", "/"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 
+from rise_bench.score.calls import Tools
 from rise_bench.types import Tool
 
 __all__ = ["json_schema", "literal_texts", "valid_default", "widen"]
@@ -72,8 +72,7 @@ def widen(tool: Tool, argument: str, accepted: Sequence[JsonValue]) -> tuple[Too
     properties = tool.parameters.get("properties")
     if not isinstance(properties, dict) or not isinstance(schema := properties.get(argument), dict):
         return tool, False
-    validator = Draft202012Validator(schema)
-    refused: list[JsonValue] = [value for value in accepted if not validator.is_valid(value)]
+    refused = _refused(schema, accepted)
     if not refused:
         return tool, False
     wider: dict[str, JsonValue] = {key: schema[key] for key in ("description", "default") if key in schema}
@@ -84,7 +83,14 @@ def widen(tool: Tool, argument: str, accepted: Sequence[JsonValue]) -> tuple[Too
 
 def valid_default(schema: dict[str, JsonValue]) -> bool:
     """True where the argument has a default that its own type takes (some are published as text: `"false"`)."""
-    return "default" in schema and Draft202012Validator(schema).is_valid(schema["default"])
+    return "default" in schema and not _refused(schema, [schema["default"]])
+
+
+def _refused(schema: dict[str, JsonValue], values: Sequence[JsonValue]) -> list[JsonValue]:
+    """The values that a contract with this argument refuses, by the scorer's own check."""
+    one: dict[str, JsonValue] = {"properties": {"value": schema}}
+    contract = Tools([Tool(server="", name="tool", parameters=one)], {}, "")
+    return [value for value in values if contract.invalid("tool", {"value": value})]
 
 
 def literal_texts(values: Sequence[JsonValue]) -> list[JsonValue]:

@@ -53,7 +53,7 @@ _OPENINGS = (
 )
 FAILURE_PATTERNS = (
     rf"\A\s*(?:{_OPENINGS})\b",
-    r"\A\s*\{\s*\"(?:error|errors|exception)\"\s*:\s*(?!null|\"\"|\[\]|\{\}|false)",
+    r"\A\s*\{\s*\"(?:error|errors|exception)\"\s*:\s*+(?!null|\"\"|\[\]|\{\}|false)",
     r"\A\s*\{[^{}\[\]]*\"(?:success|ok)\"\s*:\s*false\b",
     r"\A\s*\{[^{}\[\]]*\"(?:isError|is_error)\"\s*:\s*true\b",
     r"\A\s*\{[^{}\[\]]*\"status\"\s*:\s*\"(?:error|failed|failure)\"",

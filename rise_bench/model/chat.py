@@ -114,9 +114,7 @@ class ChatEndpoint:
         return f"ChatEndpoint({self._served!r}, {self._url!r})"
 
     async def _open(self) -> tuple[openai.AsyncOpenAI, AdaptiveLimit]:
-        http = openai.DefaultAsyncHttpxClient(
-            event_hooks={"response": [_cap]}, headers={"Accept-Encoding": "identity"}
-        )
+        http = openai.DefaultAsyncHttpxClient(event_hooks={"response": [_cap]}, headers={"Accept-Encoding": "identity"})
         client = openai.AsyncOpenAI(
             api_key=self._key, base_url=self._url, max_retries=0, timeout=self._settings.timeout, http_client=http
         )
@@ -292,7 +290,9 @@ def _checked_url(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(f"{url[:80]!r} is no http address", where="base_url", remedy=remedy)
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise InputError("an address with credentials or a query would be stored with the run", where="base_url", remedy=remedy)
+        raise InputError(
+            "an address with credentials or a query would be stored with the run", where="base_url", remedy=remedy
+        )
     return url.rstrip("/").removesuffix("/chat/completions")
 
 

@@ -27,6 +27,9 @@ _PER_MENTION, _PER_GUESS = 0.15, 0.3
 _LEAST_COVER = 0.25
 """Share of a clause's words, by rarity, that the best tool must hold; below it nothing fits."""
 
+_LEAST_WORTH = 0.5
+"""Below it a call is a shot in the dark: rather ask for what the better tool lacks."""
+
 _RETRY = "retry"
 _CLAUSE = re.compile(r"(?<=[.!?;])\s+|,?\s+(?:and then|then|after that|afterwards)\s+|;\s*|,\s+and\s+(?=[a-z]+ )", re.I)
 _STOP_TEXT = """
@@ -74,10 +77,10 @@ _ALIKE = {
         "todo": "task",
     }.items()
 }
-_KIND_WORDS = {"path": "file", "url": "url", "email": "email"}
+_KIND_WORDS = {"path": stem("file"), "url": stem("url"), "email": stem("email")}
 """Words that a mention stands for: who names `config/x.ini` means a file."""
-_PLACES = {stem(word) for word in ("directory", "folder", "list", "search", "tree", "status", "log", "repository")}
-"""Words in the names of tools that work on a folder."""
+_PLACES = {stem(word) for word in ("list", "search", "tree", "status", "log")}
+"""Words in the names of tools that look at a folder: the whole sandbox is a fair guess for them."""
 _SCHEMA_ERROR = re.compile(r"valid|required|missing|schema|argument|parameter|expected|type|must be", re.I)
 
 
@@ -210,7 +213,7 @@ def _call_for(clause: str, ranked: _Ranked, request: ModelRequest, index: int) -
             missing = missing or filled.missing
             continue
         worth = choice.share + _PER_MENTION * filled.used - _PER_GUESS * filled.guessed
-        if best is None or worth > best[0]:
+        if worth >= _LEAST_WORTH and (best is None or worth > best[0]):
             call_id = f"call_{history.steps(request)}_{index}"
             best = worth, ToolCall(id=call_id, tool=choice.tool.id, arguments=filled.arguments)
     return (best[1], []) if best else (None, missing)
@@ -248,7 +251,8 @@ def _condensed(request: str, results: Sequence[ToolResult]) -> str:
     asked = set(_query(request))
     parts: list[str] = []
     for result in results:
-        lines = [line.strip() for line in _lines(result_value(result)) if line.strip()]
+        shown = result.model_copy(update={"structured": None})  # what the agent saw; the structure often repeats it
+        lines = [line.strip() for line in _lines(result_value(shown)) if line.strip()]
         ranked = sorted(range(len(lines)), key=lambda index: -len(asked & set(words(lines[index]))))
         parts += [lines[index][:300] for index in sorted(ranked[:5])]
     return "Here is what I found:\n" + "\n".join(parts) if parts else "Done."

@@ -33,16 +33,14 @@ _QUOTE = re.compile("|".join(f"(?<!\\w){a}([^{a}{b}\\n]{{1,500}}?){b}(?!\\w)" fo
 _MONTHS = tuple(name.casefold() for name in calendar.month_name[1:])
 _DAYS = tuple(name.casefold() for name in calendar.day_name)
 _MONTH = "(" + "|".join(f"{month[:3]}(?:{month[3:]})?" for month in _MONTHS) + r")\.?"
-_CLOCK = re.compile(
-    r"\b(\d{1,2})(?::(\d{2}))?\s*([ap])\.?m\b|\b([01]?\d|2[0-3]):([0-5]\d)\b|\b(noon|midnight)\b", re.I
-)
+_CLOCK = re.compile(r"\b(\d{1,2})(?::(\d{2}))?\s*([ap])\.?m\b|\b([01]?\d|2[0-3]):([0-5]\d)\b|\b(noon|midnight)\b", re.I)
 
 _PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("url", re.compile(r"\bhttps?://[^\s<>\"')\]]+[^\s<>\"')\].,;:!?]")),
     ("email", re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")),
     ("datetime", re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)?")),
     ("path", re.compile(r"(?<![\w/.~-])(?:~?/)?(?:[\w.{}-]+/)+[\w.*{}-]*[\w*}]")),
-    ("path", re.compile(r"(?<![\w/.-])[\w*-][\w*.-]*\.[a-z][a-z0-9]{0,4}\b(?!\.\w)")),
+    ("path", re.compile(r"(?<![\w/.-])(?!(?:i\.e|e\.g)\b)[\w*-][\w*.-]*\.[a-z][a-z0-9]{0,4}\b(?!\.\w)")),
     ("date", re.compile(r"\b\d{4}-\d\d-\d\d\b")),
     ("date", re.compile(rf"\b\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}(?:,? \d{{4}})?\b", re.I)),
     ("date", re.compile(rf"\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?(?:,? \d{{4}})?\b(?!:)", re.I)),

@@ -12,7 +12,17 @@ from pydantic import JsonValue
 from rise_bench.model.literals import MAX_DEPTH, NotLiteral, python_literal, too_deep
 from rise_bench.types import canonical
 
-__all__ = ["NotACall", "clean_text", "first_value", "json_value", "read_arguments", "shaped", "skip", "value_end", "values"]
+__all__ = [
+    "NotACall",
+    "clean_text",
+    "first_value",
+    "json_value",
+    "read_arguments",
+    "shaped",
+    "skip",
+    "value_end",
+    "values",
+]
 
 NamedArguments = tuple[str, dict[str, JsonValue] | str]
 """A call: its tool's name as written, and its arguments."""

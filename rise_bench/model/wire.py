@@ -185,7 +185,11 @@ def _from_text(content: str, names: Names, parser: str, step: int) -> tuple[str,
         calls = tuple(call.model_copy(update={"tool": names.id(call.tool)}) for call in parsed.calls)
         return parsed.text if calls else content, calls, parsed.malformed
     if parsed.syntax in _MARKED:  # the model called, the endpoint did not see it: neither an answer nor a call
-        return content, (), parsed.malformed or f"calls written as text ({parsed.syntax}) that the endpoint did not read"
+        return (
+            content,
+            (),
+            parsed.malformed or f"calls written as text ({parsed.syntax}) that the endpoint did not read",
+        )
     return content, (), ""
 
 

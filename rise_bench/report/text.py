@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from rise_bench.plain import one_line
 from rise_bench.report.records import Report
 from rise_bench.stats import Estimate
 
@@ -25,8 +26,8 @@ def percent(value: Estimate | float | None) -> str:
 
 def _cell(value: object) -> str:
     """Text for one cell of a Markdown table: nothing of it is markup."""
-    text = " ".join(str(value).split())
-    return "".join("\\" + c if c in "\\`*_{}[]<>#|~$!" else c for c in text if c.isprintable())
+    text = one_line(value)
+    return "".join("\\" + c if c in "\\`*_{}[]<>#|~$!" else c for c in text)
 
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"

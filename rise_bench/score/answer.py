@@ -161,12 +161,12 @@ _ROUNDING = 1e-6
 def _values_of_type(fact: Fact, place: str, answer: Answer) -> list[object]:
     """Tokens of the fact's type that the place asserts: `7`, but not the 9 of `7, not 9`."""
     found = tokens(place, fact.type, answer.quotations if fact.type == "number" else ())
-    return [token.value for token in found if not _negated(place[: token.start])]
+    return [token.value for token in found if not _negated(place, token.start)]
 
 
-def _negated(before: str) -> bool:
+def _negated(place: str, start: int) -> bool:
     """Does a negation stand within three words before, in the same clause?"""
-    return bool(_NEGATED.search(_CLAUSE.split(before[-80:])[-1]))
+    return bool(_NEGATED.search(_CLAUSE.split(place[max(0, start - 80) : start])[-1]))
 
 
 def _shown(value: object) -> JsonValue:
@@ -217,7 +217,7 @@ def _states_text(value: str, place: str) -> bool:
         return False
     words = r"[\W_]+".join(re.escape(word) for word in re.findall(r"\w+", value))
     found = list(re.finditer(rf"(?<!\w){words}(?!\w)", place, re.IGNORECASE)) if words else []
-    return not found or any(not _negated(place[: match.start()]) for match in found)
+    return not found or any(not _negated(place, match.start()) for match in found)
 
 
 def _supported(value: JsonValue, fact: Fact, results: Sequence[str]) -> bool:

@@ -38,7 +38,7 @@ def assign(
     made: Sequence[Made],
     fit: Callable[[int, Made, dict[int, Made]], Fit],
 ) -> dict[int, Made]:
-    """Reference index -> made call: as many as can be, then most critical parameters, then others, then position.
+    """Reference index -> made call: most critical parameters matched, then most others, then nearest in position.
 
     A made call can stand for a reference call only if it succeeded and its tool is the one meant, or one listed in
     `also`. Each level of bindings is solved by itself, with the producers' assignment known (`fit` receives it).

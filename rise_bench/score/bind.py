@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from rise_bench.errors import InputError
 from rise_bench.refs import at, bindings, resolve, result_value, substitute_root
 from rise_bench.score.calls import Made
-from rise_bench.types import Call, Task
+from rise_bench.types import Task
 
 __all__ = ["MISSING", "Missing", "expected_arguments", "is_bound", "part"]
 
@@ -28,7 +28,7 @@ def expected_arguments(task: Task, index: int, chosen: Mapping[int, Made], root:
     """The reference call's arguments with bindings resolved.
 
     To the value that the reference run recorded; only where that leaf is volatile, to the same leaf of the call that
-    stands for the producer in this trajectory (DESIGN 3). A binding that finds nothing becomes null: it can match nothing.
+    stands for the producer in this trajectory (DESIGN 3). A binding that finds nothing stays a binding: see `is_bound`.
     """
     arguments = task.reference[index].arguments
     bound = list(bindings(arguments))
@@ -36,8 +36,9 @@ def expected_arguments(task: Task, index: int, chosen: Mapping[int, Made], root:
         results: list[JsonValue] = list(task.recorded)
         for _, producer, pointer in bound:
             made = chosen.get(producer)
-            if _is_volatile(task, producer, pointer) and made is not None and made.result is not None:
-                results[producer] = result_value(made.result)
+            if _is_volatile(task, producer, pointer) and producer < len(results):
+                # without the producer's own call there is nothing to bind to: another run's value is not meant
+                results[producer] = result_value(made.result) if made is not None and made.result is not None else None
         arguments = {name: _resolved(value, results) for name, value in arguments.items()}
     return {name: substitute_root(value, root) for name, value in arguments.items()} if root else arguments
 
@@ -46,7 +47,7 @@ def _resolved(value: JsonValue, results: list[JsonValue]) -> JsonValue:
     try:
         return resolve(value, results)
     except InputError:
-        return None
+        return value
 
 
 def _is_volatile(task: Task, producer: int, pointer: str) -> bool:
@@ -54,9 +55,12 @@ def _is_volatile(task: Task, producer: int, pointer: str) -> bool:
     return any(leaf == name or leaf.startswith(name + "/") or name == f"result:{producer}:" for name in task.volatile)
 
 
-def is_bound(call: Call, pointer: str) -> bool:
-    """True where the argument at the pointer is, or holds, a binding to an earlier result."""
-    return any(place.startswith(pointer) for place, _, _ in bindings(call.arguments))
+def is_bound(arguments: dict[str, JsonValue], pointer: str) -> bool:
+    """True where the part at the pointer is, holds or lies in a binding to an earlier result."""
+    return any(
+        place == pointer or place.startswith(pointer + "/") or pointer.startswith(place + "/")
+        for place, _, _ in bindings(arguments)
+    )
 
 
 def part(arguments: dict[str, JsonValue] | None, pointer: str) -> JsonValue | Missing:

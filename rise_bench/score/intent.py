@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from rise_bench.refs import escape, unescape
 from rise_bench.score.assign import Fit, assign, assign_groups
 from rise_bench.score.bind import Missing, expected_arguments, is_bound, part
 from rise_bench.score.calls import Made, Tools
@@ -102,7 +103,9 @@ def _departure(task: Task, item: Critical, expected: dict[str, JsonValue], call:
     name: LabelName = "wrong_value"
     if isinstance(sent, Missing):
         name = "missing_argument"
-    elif is_bound(task.reference[item.call], item.argument):
+    elif isinstance(wanted, Missing):
+        name = "extra_argument"
+    elif is_bound(task.reference[item.call].arguments, item.argument):
         name = "stale_reference"
     return Label(
         name=name,
@@ -118,8 +121,10 @@ def _matches(
     item: Critical, expected: dict[str, JsonValue], call: Made, tools: Tools, root: str, judge: Judge | None
 ) -> bool | None:
     """Does the call hold the critical parameter? None: it needs a judge and there is none, or it could not decide."""
+    if is_bound(expected, item.argument):  # a binding that finds nothing can match nothing
+        return False
     wanted, sent = part(expected, item.argument), part(call.arguments, item.argument)
-    top = item.argument.split("/")[1].replace("~1", "/").replace("~0", "~") if item.argument else ""
+    top = unescape(item.argument.split("/")[1]) if item.argument else ""
     schema = tools.schema(call.tool, top)
     nested = item.argument.count("/") > 1
     if isinstance(sent, Missing) or (sent is None and wanted is not None):
@@ -141,18 +146,37 @@ def _is_default(value: JsonValue, schema: dict[str, JsonValue] | None) -> bool:
 def _added(
     task: Task, index: int, expected: dict[str, JsonValue], call: Made, tools: Tools, critical: list[Critical]
 ) -> list[Label]:
-    """Constraining arguments that the reference does not have: not the schema's default, not free, not null."""
+    """Constraining arguments that the reference does not have: not the schema's default, not free, not null.
+
+    Inside an argument too, where parts of it are critical: a value put beside those constrains as well.
+    """
     free = {pointer for number, pointer in task.intent.free if number == index}
-    named = {item.argument.split("/")[1] for item in critical if item.argument}
+    named = {item.argument for item in critical}
     return [
-        Label(name="extra_argument", call=call.index, reference=index, argument=f"/{name}", found=value)
-        for name, value in (call.arguments or {}).items()
-        if name not in expected
-        and name not in named
-        and f"/{name}" not in free
+        Label(name="extra_argument", call=call.index, reference=index, argument=pointer, found=value)
+        for pointer, value in _beyond(expected, call.arguments or {}, "", named)
+        if pointer not in free
+        and not any(name == pointer or name.startswith(pointer + "/") for name in named)
         and value is not None
-        and not _is_default(value, tools.schema(call.tool, name))
+        and not (pointer.count("/") == 1 and _is_default(value, tools.schema(call.tool, unescape(pointer[1:]))))
     ]
+
+
+def _beyond(
+    expected: JsonValue, found: JsonValue, pointer: str, named: set[str]
+) -> Iterator[tuple[str, JsonValue]]:
+    """(pointer, value) of what `found` holds and `expected` does not, down to where a critical parameter is named."""
+    pairs: list[tuple[str, JsonValue, bool, JsonValue]] = []
+    if isinstance(found, dict) and isinstance(expected, dict):
+        pairs = [(escape(key), value, key in expected, expected.get(key)) for key, value in found.items()]
+    elif isinstance(found, list) and isinstance(expected, list):
+        pairs = [(str(i), v, i < len(expected), expected[i] if i < len(expected) else None) for i, v in enumerate(found)]
+    for key, value, there, wanted in pairs:
+        place = f"{pointer}/{key}"
+        if not there:
+            yield place, value
+        elif any(name.startswith(place + "/") for name in named):
+            yield from _beyond(wanted, value, place, named)
 
 
 def _order(task: Task, chosen: Mapping[int, Made]) -> list[Label]:

@@ -27,11 +27,10 @@ def _canonical(text: str) -> str | None:
         return None
     try:
         statements = [tree for tree in sqlglot.parse(text, read="sqlite") if tree is not None]
-    except (SqlglotError, RecursionError):
+        texts = [_normal(tree).sql(dialect="sqlite", comments=False, normalize_functions="upper") for tree in statements]
+    except (SqlglotError, RecursionError, ValueError):
         return None
-    if not statements:
-        return None
-    return ";".join(_normal(tree).sql(dialect="sqlite", comments=False, normalize_functions="upper") for tree in statements)
+    return ";".join(texts) or None
 
 
 def _normal(tree: exp.Expr) -> exp.Expr:
@@ -40,7 +39,8 @@ def _normal(tree: exp.Expr) -> exp.Expr:
 
 def _normal_node(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Identifier):
-        return exp.Identifier(this=node.name.casefold(), quoted=False)
+        # SQLite reads "Bob" as text where no column has that name, so the case of what is quoted counts
+        return exp.Identifier(this=node.name if node.args.get("quoted") else node.name.casefold(), quoted=False)
     if isinstance(node, exp.Paren):
         return node.this if isinstance(node.this, exp.Column | exp.Literal | exp.Paren) else node
     if isinstance(node, exp.And | exp.Or):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from rise_bench.score.calls import Made
 from rise_bench.score.values import same
@@ -31,12 +31,12 @@ def _same_leaf(wanted: StateChange, found: StateChange, root: str) -> bool:
 
 
 def residue(
-    task: Task, end_state: Iterable[StateChange], made: Iterable[Made], chosen: Mapping[int, Made], root: str
+    task: Task, end_state: Sequence[StateChange], made: Iterable[Made], chosen: Mapping[int, Made], root: str
 ) -> list[tuple[StateChange, Made | None]]:
     """Changes that are neither in the reference state nor last written by a call that stands for a reference call.
 
     Each comes with the call that wrote it last, where one is known. Undone changes are not in the end state, and so
-    are no residue.
+    are no residue; but where another call took back what was asked for, that is one.
     """
     wanted = {change.path: change for change in task.reference_state or ()}
     assigned = {call.index for call in chosen.values()}
@@ -53,4 +53,9 @@ def residue(
         if reference is not None and _same_leaf(reference, change, root) and (reference.match != "any" or writer is None):
             continue
         left.append((change, writer))
+    there = {change.path for change in end_state}
+    for path, reference in wanted.items():
+        writer = last_writer.get(path)
+        if path not in there and writer is not None and writer.index not in assigned:
+            left.append((reference.model_copy(update={"after": reference.before}), writer))
     return left

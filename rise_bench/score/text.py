@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from functools import lru_cache
 from itertools import groupby
 
@@ -45,9 +45,16 @@ _DATE_RE = re.compile(rf"{_ISO}|{_DAY_MONTH}|{_MONTH_DAY}|\b\d{{1,2}}\.\d{{1,2}}
 _TIME_RE = re.compile(
     r"(?<![\d:])(\d{1,2}):(\d{2})(?::\d{2})?\s*([ap]\.?m\b\.?)?(?![\d:])|\b(\d{1,2})\s*([ap]\.?m)\b", re.IGNORECASE
 )
-_PATH_RE = re.compile(r"(?:[\w.~{}-]*/)+[\w.{}-]*[\w}]|\b[\w-]+\.(?=[a-z0-9]*[a-z])[A-Za-z0-9]{1,8}\b|(?:[\w.~{}-]+/)+")
-_ID_RE = re.compile(r"(?<![\w.])#\d+|\bv\d+(?:\.\d+)+|\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z_])[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*\b")
-_UNIT_TAIL = re.compile(r"^(\d+(?:\.\d+)?)(?:st|nd|rd|th|[A-Za-zµ°]{1,4})$")
+# each of these begins only where a run begins, so that no long run is read again from each of its characters
+_PATH_RE = re.compile(
+    r"(?<![\w.~{}/-])(?=[\w.~{}/-]*\w)(?:[\w.~{}-]*/)+(?:[\w.{}-]*[\w}])?"
+    r"|(?<![\w-])[\w-]+\.(?=[a-z0-9]*[a-z])[A-Za-z0-9]{1,8}\b"
+)
+_ID_RE = re.compile(
+    r"(?<![\w.])#\d+|\bv\d+(?:\.\d+)+"
+    r"|(?<![\w-])-*+(?=[\w-]*\d)(?=[\w-]*[A-Za-z_])[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*\b"
+)
+_PLAIN_NUMBER = re.compile(r"[-+−]?\d+(?:\.\d+)?(?:st|nd|rd|th|[A-Za-zµ°]{1,4}|[eE][-+]?\d{1,2})")
 _NUMBER_RE = re.compile(r"(?:(?<=^)|(?<=[\s(\[{=:~<>/,;|\"'*_$€£`≈–—]))[-+−]?\d|\d")
 _NUMERAL = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _SPLIT_RE = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+(?=\S)|\n+|;\s+")
@@ -216,15 +223,6 @@ def same_instant(expected: datetime | date | time, found: datetime | date | time
     return expected == found
 
 
-def utc(text: str) -> datetime | None:
-    """An ISO instant in UTC, or None."""
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-
-
 @lru_cache(maxsize=256)
 def sentences(text: str) -> tuple[str, ...]:
     """Sentences, list items and table rows; a point inside a number, path or abbreviation does not end one."""
@@ -264,7 +262,7 @@ def _blank(text: str, masked: tuple[str, ...]) -> str:
 
 def _is_plain_number(text: str) -> bool:
     """`3.5`, `12kg`, `7th`: looks like an id or a path to the patterns, is a number to a reader."""
-    return bool(_UNIT_TAIL.match(text)) and not _TIME_RE.fullmatch(text)
+    return bool(_PLAIN_NUMBER.fullmatch(text)) and not _TIME_RE.fullmatch(text)
 
 
 def _float(numeral: str) -> float:
@@ -293,7 +291,7 @@ def _number_words(text: str) -> list[Token]:
         Token(value, m.start(), m.end())
         for m in _WORDED_RE.finditer(text)
         for value in _worded(m.group().lower())
-        if m.group().lower() != "one" or _ONE_IS_A_NUMBER.search(text[: m.start()][-12:])
+        if m.group().lower() != "one" or _ONE_IS_A_NUMBER.search(text[max(0, m.start() - 12) : m.start()])
     ]
 
 

@@ -49,7 +49,7 @@
     const mine = item.labels.filter((l) => l.call === index);
     const bad = call.status === "ok" || call.status === "not_executed" ? "" : " fails";
     const card = make("div", { class: `call${bad || (mine.length ? " deviates" : "")}`, "data-side": "made" });
-    const words = [STATUS[call.status], ...new Set(mine.map((l) => plain(l.name)))].filter(Boolean).join(" · ");
+    const words = [...new Set([STATUS[call.status], ...mine.map((l) => plain(l.name))])].filter(Boolean).join(" · ");
     card.append(make("div", { class: "tool" }, `${index + 1}. ${call.tool} `, make("span", { class: `status${bad ? " bad" : ""}` }, words)));
     card.append(call.raw ? pre(call.raw) : args(call.arguments, off(item, "call", index)));
     if (call.invalid) card.append(make("p", { class: "small" }, `contract: ${call.invalid}`));
@@ -69,7 +69,9 @@
     const missing = (until) => {
       for (; next < until; next++) {
         const partner = item.reference[next].partner;
-        if (partner === null) grid.append(referenceCard(item, next), make("div", { class: "call none" }, "no call stands for this one"));
+        if (partner !== null) continue;
+        const needed = item.labels.some((l) => l.reference === next);
+        grid.append(referenceCard(item, next), make("div", { class: "call none" }, needed ? "no call stands for this one" : "not made, nor needed"));
       }
     };
     item.calls.forEach((call, index) => {
@@ -108,7 +110,7 @@
 
   function stateTable(rows) {
     const body = make("tbody");
-    const words = { same: "as meant", free: "free", missing: "missing", unasked: "not asked for", different: "different" };
+    const words = { same: "as meant", free: "free", missing: "not done", unasked: "not asked for", different: "different" };
     const kinds = { same: "good", free: "neutral", missing: "bad", unasked: "bad", different: "bad" };
     for (const row of rows) {
       body.append(make("tr", {}, make("td", { class: "path" }, row.path), make("td", { class: `mark ${kinds[row.mark]}` }, words[row.mark]),
@@ -123,7 +125,6 @@
   function fill(item, node) {
     const inside = make("div", { class: "inside" });
     const section = (title, ...content) => inside.append(make("h3", {}, title), ...content);
-    section("Request", make("p", { class: "request" }, item.request));
     section("Verdict", make("div", { class: "why" },
       make("b", {}, "Acc_task"), make("span", {}, item.why_task), make("b", {}, "Acc_intent"), make("span", {}, item.why_intent)));
     if (item.labels.length) inside.append(make("ul", { class: "labels" }, ...item.labels.map(labelRow)));
@@ -133,7 +134,7 @@
         inside.append(make("p", { class: "key" }, "● intent-critical parameter; arguments at odds with the intent are shaded"));
       }
     } else if (item.said["0"]) section("Calls", make("div", { class: "said" }, item.said["0"]));
-    section("Final answer", make("p", { class: "answer" }, item.answer.trim() || "(empty)"));
+    section("Final answer", make("p", { class: "final" }, item.answer.trim() || "(empty)"));
     if (item.asked.length) inside.append(make("div", { class: "scroll" }, factTable(item)));
     if (item.state === null) section("State", make("p", { class: "small" }, "not captured"));
     else if (item.state.length) section("State, against the reference's", stateTable(item.state));
@@ -141,6 +142,7 @@
     const cost = item.cost;
     const rows = [...item.facts, ["used", `${cost.turns} turns, ${cost.calls} calls, ${cost.tokens === null ? "tokens not counted" : `${cost.tokens} tokens`}, ${cost.seconds.toFixed(1)} s`]];
     section("Circumstances", make("dl", {}, ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)])));
+    if (item.system) inside.append(make("details", { class: "system" }, make("summary", {}, "system prompt"), pre(item.system)));
     node.append(inside);
   }
 

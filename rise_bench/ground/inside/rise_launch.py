@@ -28,4 +28,5 @@ def main() -> None:
     os.execvp(command[0], command)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,315 @@
+"""The replay ground: recorded results instead of servers, keyed by what could have influenced them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import JsonValue, ValidationError
+
+from rise_bench.errors import GroundFault, InputError
+from rise_bench.ground.offer import mask_root, offered, rejected, resolve_root
+from rise_bench.ground.sandbox import VISIBLE_ROOT
+from rise_bench.refs import ROOT
+from rise_bench.types import (
+    CallStatus,
+    Ground,
+    GroundMode,
+    GroundSession,
+    GroundSource,
+    Record,
+    StateChange,
+    Task,
+    Tool,
+    ToolCall,
+    ToolResult,
+    canonical,
+)
+
+__all__ = ["Cassette", "Recorder", "Recording", "ReplayGround", "make"]
+
+FORMAT = 1
+KEY_START = len('{"key":"')
+KEY_END = KEY_START + 64
+
+
+class Recording(Record):
+    """What one call gave, with the sandbox's path as `{root}`."""
+
+    status: CallStatus
+    content: str = ""
+    structured: JsonValue = None
+    changed: tuple[str, ...] | None = None
+    state: tuple[StateChange, ...] | None = None
+    """For calls that are not known to be read-only: the difference from the start after this call."""
+
+
+class History:
+    """The key of the next call: set-up, clock, and the calls so far that could have changed something."""
+
+    def __init__(self, task: Task, root: str) -> None:
+        self._root = root
+        self._so_far = _digest([FORMAT, task.setup, task.now])
+
+    def key(self, call: ToolCall) -> str:
+        """SHA-256 (hex) that names the recording of this call at this point."""
+        return _digest([self._so_far, call.tool, mask_root(_arguments(call), self._root)])
+
+    def add(self, call: ToolCall) -> None:
+        """Note a call that is not known to be read-only."""
+        self._so_far = self.key(call)
+
+
+def _digest(value: JsonValue) -> str:
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def _arguments(call: ToolCall) -> JsonValue:
+    return call.arguments if isinstance(call.arguments, str) else dict(call.arguments)
+
+
+class Cassette:
+    """A JSON Lines file of recordings: a head line, then one line a recording that begins with its key.
+
+    Lines are taken apart only when they are asked for, so a large file loads fast.
+
+    Raises:
+        InputError: no cassette, a damaged one, or one of another ground.
+    """
+
+    def __init__(self, path: Path, ground: Ground, *, create: bool = False) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._lines: dict[str, bytes] = {}
+        if create and not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            head = canonical({"format": FORMAT, "ground": ground.digest(), "name": ground.name})
+            path.write_text(f"{head}\n", encoding="utf-8")
+            return
+        try:
+            head_line, *lines = path.read_bytes().split(b"\n")
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
+        self._check_head(head_line, ground)
+        # Without its line end a last line was cut off while it was written; its call is simply not recorded.
+        whole, rest = lines[:-1], lines[-1] if lines else b""
+        for number, line in enumerate(whole, 2):
+            if not line.startswith(b'{"key":"') or len(line) <= KEY_END:
+                raise InputError("is no recording", where=f"{path}:{number}", remedy="remove the line or record again")
+            self._lines[line[KEY_START:KEY_END].decode("ascii", "replace")] = line
+        if create and rest:
+            path.write_bytes(b"\n".join([head_line, *whole]) + b"\n")
+
+    def _check_head(self, line: bytes, ground: Ground) -> None:
+        try:
+            head = json.loads(line)
+            found = (head["format"], head["ground"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError("is no cassette", where=f"{self._path}:1") from error
+        if found != (FORMAT, ground.digest()):
+            raise InputError(
+                f"was recorded on ground {str(found[1])[:12]}, format {found[0]}, not on {ground.digest()[:12]}",
+                where=str(self._path),
+                remedy="record it again on this ground",
+            )
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._lines
+
+    def get(self, key: str) -> Recording | None:
+        """The recording of that key, None where there is none.
+
+        Raises:
+            InputError: its line is damaged.
+        """
+        line = self._lines.get(key)
+        if line is None:
+            return None
+        try:
+            return Recording.model_validate(json.loads(line)["recording"])
+        except (ValueError, KeyError, TypeError, ValidationError) as error:
+            raise InputError(f"the recording {key[:12]} is damaged", where=str(self._path)) from error
+
+    def add(self, key: str, call: ToolCall, recording: Recording) -> None:
+        """Append a recording and flush it; a key that is there already stays as it is."""
+        entry = {"key": key, "tool": call.tool, "arguments": _arguments(call)}
+        entry["recording"] = recording.model_dump(mode="json", exclude_defaults=True) | {"status": recording.status}
+        line = json.dumps(entry, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        with self._lock:
+            if key in self._lines:
+                return
+            with self._path.open("ab") as file:
+                file.write(line + b"\n")
+            self._lines[key] = line
+
+
+class ReplayGround:
+    """Answers calls from a cassette. A call that is not in it is a fault, never a wrong answer.
+
+    Raises:
+        InputError: the cassette cannot be used with this ground.
+    """
+
+    mode: GroundMode = "replay"
+
+    def __init__(self, ground: Ground, cassette: Path) -> None:
+        self.ground = ground
+        self._cassette = Cassette(cassette, ground)
+
+    def open(self, task: Task) -> GroundSession:
+        """A session that answers what was recorded for the task's set-up and clock."""
+        return _ReplaySession(offered(self.ground, task, VISIBLE_ROOT), History(task, VISIBLE_ROOT), self._cassette)
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+
+class _ReplaySession:
+    def __init__(self, tools: Sequence[Tool], history: History, cassette: Cassette) -> None:
+        self.tools = tools
+        self.root = VISIBLE_ROOT
+        self._known = {tool.id: tool for tool in tools}
+        self._history = history
+        self._cassette = cassette
+        self._state: tuple[StateChange, ...] | None = ()
+        self._lock = threading.Lock()
+
+    def call(self, call: ToolCall, timeout: float) -> ToolResult:
+        """The recorded result.
+
+        Raises:
+            GroundFault: there is no recording of this call at this point.
+        """
+        tool = self._known.get(call.tool)
+        refusal = rejected(call, tool)
+        if refusal is not None:
+            return refusal
+        assert tool is not None, "what is not known is refused"
+        with self._lock:
+            recording = self._cassette.get(self._history.key(call))
+            if recording is None:
+                raise GroundFault(
+                    f"no recording for {call.tool} {canonical(_arguments(call))[:200]} at this point",
+                    remedy="run it live, or record it",
+                )
+            if tool.effect != "read":
+                self._history.add(call)
+                self._state = recording.state
+        content = recording.content.replace(ROOT, self.root)
+        return ToolResult(
+            call_id=call.id,
+            tool=call.tool,
+            status=recording.status,
+            content=content,
+            structured=resolve_root(recording.structured, self.root),
+            changed=recording.changed,
+        )
+
+    def end_state(self) -> tuple[StateChange, ...] | None:
+        """The recorded difference after the last call that was not read-only."""
+        return self._state
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def make(
+    ground: Ground,
+    fixtures: Path,
+    *,
+    servers: Sequence[str] = (),
+    cassette: Path | None = None,
+    allow_unsafe: bool = False,
+    varied: bool = False,
+) -> GroundSource:
+    """The replay ground of that cassette. Factories of all modes are called alike; the rest is unused here.
+
+    Raises:
+        InputError: no cassette is named, or it cannot be used with this ground.
+    """
+    if cassette is None:
+        raise InputError("replay needs a recording", remedy="name it with --cassette")
+    return ReplayGround(ground, cassette)
+
+
+class Recorder:
+    """A ground that writes down what another one answers; appends to a cassette that is there.
+
+    Raises:
+        InputError: the file is no cassette of this ground.
+    """
+
+    def __init__(self, source: GroundSource, cassette: Path) -> None:
+        self.mode: GroundMode = source.mode
+        self.ground = source.ground
+        self._source = source
+        self._cassette = Cassette(cassette, source.ground, create=True)
+
+    def open(self, task: Task) -> GroundSession:
+        """A session of the recorded ground whose calls are written down.
+
+        Raises:
+            GroundFault: it could not be opened.
+        """
+        return _RecordingSession(self._source.open(task), task, self._cassette)
+
+    def close(self) -> None:
+        """Close the recorded ground."""
+        self._source.close()
+
+
+class _RecordingSession:
+    def __init__(self, session: GroundSession, task: Task, cassette: Cassette) -> None:
+        self.tools = session.tools
+        self.root = session.root
+        self._session = session
+        self._known = {tool.id: tool for tool in session.tools}
+        self._history = History(task, session.root)
+        self._cassette = cassette
+        self._lock = threading.Lock()
+
+    def call(self, call: ToolCall, timeout: float) -> ToolResult:
+        """The recorded ground's result, written down.
+
+        Raises:
+            ServerDied: as the recorded ground.
+            GroundFault: as the recorded ground.
+        """
+        tool = self._known.get(call.tool)
+        if tool is None or rejected(call, tool) is not None:
+            return self._session.call(call, timeout)
+        if tool.effect == "read":
+            key = self._history.key(call)
+            result = self._session.call(call, timeout)
+            self._cassette.add(key, call, self._recording(result, None))
+            return result
+        with self._lock:
+            key = self._history.key(call)
+            result = self._session.call(call, timeout)
+            self._history.add(call)
+            if key not in self._cassette:
+                self._cassette.add(key, call, self._recording(result, self._session.end_state()))
+            return result
+
+    def _recording(self, result: ToolResult, state: tuple[StateChange, ...] | None) -> Recording:
+        return Recording(
+            status=result.status,
+            content=result.content.replace(self.root, ROOT),
+            structured=mask_root(result.structured, self.root),
+            changed=result.changed,
+            state=state,
+        )
+
+    def end_state(self) -> tuple[StateChange, ...] | None:
+        """The recorded ground's difference from the start."""
+        return self._session.end_state()
+
+    def close(self) -> None:
+        """Give the recorded session back."""
+        self._session.close()

@@ -1,0 +1,118 @@
+"""A fixture becomes the same sandbox everywhere, byte for byte and stamp for stamp."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from dulwich.repo import Repo
+
+from rise_bench.errors import InputError
+from rise_bench.ground.fixture import materialise
+
+BUILD = """
+sqlite: {data/shop.db: shop.sql}
+folders: [archive/2026]
+mtimes: {notes/a.txt: 2026-03-01T10:00:00Z}
+git:
+  repo:
+    - {message: first, date: 2026-01-05T10:00:00+01:00, author: "Ada <ada@example.org>", files: {a.txt: "one\\n", b/c.txt: c}}
+    - {message: second, date: 2026-01-06T10:00:00Z, files: {a.txt: "two\\n", b/c.txt: null}, tag: v1}
+    - {message: aside, date: 2026-01-07T10:00:00Z, files: {d.txt: d}, branch: feature}
+"""
+
+FIRST = "e0cf767664e8aea5654048bc0fac1d957966e213"
+"""What `git commit` itself makes of the first commit."""
+
+
+@pytest.fixture
+def fixture(tmp_path: Path) -> Path:
+    folder = tmp_path / "fixture"
+    (folder / "files" / "notes").mkdir(parents=True)
+    (folder / "files" / "notes" / "a.txt").write_text("in {root}/notes", encoding="utf-8")
+    (folder / "files" / "raw.bin").write_bytes(b"\0{root}")
+    (folder / "files" / "repo").mkdir()
+    (folder / "files" / "repo" / "a.txt").write_text("not committed\n", encoding="utf-8")
+    (folder / "build.yaml").write_text(BUILD, encoding="utf-8")
+    (folder / "shop.sql").write_text("CREATE TABLE t(x); INSERT INTO t VALUES(7);", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    folder = tmp_path / "target"
+    folder.mkdir()
+    return folder
+
+
+def test_files_folders_and_databases_are_there(fixture: Path, target: Path) -> None:
+    materialise(fixture, target, "/home/user")
+    assert (target / "notes" / "a.txt").read_text(encoding="utf-8") == "in /home/user/notes"
+    assert (target / "raw.bin").read_bytes() == b"\0{root}"
+    assert (target / "archive" / "2026").is_dir()
+    connection = sqlite3.connect(target / "data" / "shop.db")
+    assert connection.execute("SELECT x FROM t").fetchall() == [(7,)]
+    connection.close()
+    assert not (target / "build.yaml").exists()
+
+
+def test_stamps_are_the_named_ones_or_one_that_never_moves(fixture: Path, target: Path) -> None:
+    materialise(fixture, target, "/home/user")
+    assert (target / "notes" / "a.txt").stat().st_mtime == datetime(2026, 3, 1, 10, tzinfo=UTC).timestamp()
+    assert (target / "raw.bin").stat().st_mtime == datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+
+
+def test_a_repository_has_the_same_hashes_on_every_machine(fixture: Path, target: Path) -> None:
+    materialise(fixture, target, "/home/user")
+    with Repo(str(target / "repo")) as repository:
+        refs = {name.decode(): value.decode() for name, value in repository.get_refs().items()}
+        assert refs["HEAD"] == refs["refs/heads/main"] == refs["refs/tags/v1"]
+        tip = repository[repository.head()]
+        assert tip.message == b"second\n"  # type: ignore[attr-defined]
+        first = repository[tip.parents[0]]  # type: ignore[attr-defined]
+        assert (first.author, first.author_timezone) == (b"Ada <ada@example.org>", 3600)  # type: ignore[attr-defined]
+        assert first.id.decode() == FIRST
+    assert refs["refs/heads/feature"] != refs["refs/heads/main"]
+
+
+def test_files_over_a_repository_are_uncommitted_work(fixture: Path, target: Path) -> None:
+    materialise(fixture, target, "/home/user")
+    assert (target / "repo" / "a.txt").read_text(encoding="utf-8") == "not committed\n"
+    assert not (target / "repo" / "b" / "c.txt").exists()
+
+
+def test_a_fixture_without_anything_but_files_needs_no_build_file(tmp_path: Path, target: Path) -> None:
+    (tmp_path / "plain" / "files").mkdir(parents=True)
+    (tmp_path / "plain" / "files" / "a").write_text("a", encoding="utf-8")
+    materialise(tmp_path / "plain", target, "")
+    assert [path.name for path in target.iterdir()] == ["a"]
+
+
+def test_a_missing_fixture_is_named(tmp_path: Path, target: Path) -> None:
+    with pytest.raises(InputError, match="none: no such fixture"):
+        materialise(tmp_path / "none", target, "")
+
+
+@pytest.mark.parametrize(
+    ("build", "finding"),
+    [
+        ("sqlite: {a.db: none.sql}", "none.sql: cannot be run"),
+        ("sqlite: {a.db: bad.sql}", "bad.sql: cannot be run"),
+        ("sqlite: {../a.db: bad.sql}", "leads out of the sandbox"),
+        ("folders: [/etc/x]", "leads out of the sandbox"),
+        ("git: {repo: [{message: x}]}", "git.repo.0.date: Field required"),
+        ("files: {}", "files: Extra inputs"),
+        ("sqlite: [", "cannot be read"),
+    ],
+)
+def test_a_bad_build_file_is_one_line_with_its_name(tmp_path: Path, target: Path, build: str, finding: str) -> None:
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    (folder / "build.yaml").write_text(build, encoding="utf-8")
+    (folder / "bad.sql").write_text("SELEC 1;", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        materialise(folder, target, "")
+    assert finding in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,169 @@
+"""A recording answers exactly what was recorded, in the same circumstances, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from ground_kit import call, odd_ground, odd_recipe, odd_task
+
+from rise_bench.errors import GroundFault, InputError
+from rise_bench.ground.live import LiveGround
+from rise_bench.ground.replay import Recorder, ReplayGround, make
+from rise_bench.types import Ground, GroundSession, Task, ToolCall, ToolResult
+
+STEPS = (
+    call("echo", a=1),
+    call("write", path="a.txt", text="1"),
+    call("echo", a=1),
+    call("write", path="{root}/b.txt", text="in {root}"),
+    call("fails"),
+    ToolCall(id="9", tool="odd.nope"),
+)
+
+
+def resolved(step: ToolCall, session: GroundSession) -> ToolCall:
+    assert isinstance(step.arguments, dict)
+    arguments = {
+        key: value.replace("{root}", session.root) if isinstance(value, str) else value
+        for key, value in step.arguments.items()
+    }
+    return step.model_copy(update={"arguments": arguments})
+
+
+def play(session: GroundSession, steps: tuple[ToolCall, ...] = STEPS) -> list[ToolResult]:
+    results = [session.call(resolved(step, session), 30) for step in steps]
+    session.close()
+    return results
+
+
+@pytest.fixture(scope="module")
+def ground() -> Ground:
+    return odd_ground()
+
+
+@pytest.fixture(scope="module")
+def recorded(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[ToolResult], object]:
+    folder = tmp_path_factory.mktemp("replay")
+    recorder = Recorder(LiveGround(ground, folder, recipes={"odd": odd_recipe()}), folder / "cassette.jsonl")
+    session = recorder.open(odd_task())
+    results = [session.call(resolved(step, session), 30) for step in STEPS]
+    state = session.end_state()
+    session.close()
+    recorder.close()
+    return folder / "cassette.jsonl", results, state
+
+
+def test_a_replayed_attempt_is_the_recorded_one(
+    ground: Ground, recorded: tuple[Path, list[ToolResult], object]
+) -> None:
+    path, results, state = recorded
+    session = ReplayGround(ground, path).open(odd_task())
+    assert [session.call(resolved(step, session), 30) for step in STEPS] == results
+    assert session.end_state() == state
+    assert [tool.id for tool in session.tools][:2] == ["odd.echo", "odd.write"]
+
+
+def test_the_state_follows_the_calls_that_could_change_it(
+    ground: Ground, recorded: tuple[Path, list[ToolResult], object]
+) -> None:
+    session = ReplayGround(ground, recorded[0]).open(odd_task())
+    paths = []
+    for step in STEPS[:4]:
+        session.call(resolved(step, session), 30)
+        paths.append([change.path for change in session.end_state() or ()])
+    assert paths == [[], ["a.txt"], ["a.txt"], ["a.txt", "b.txt"]]
+
+
+@pytest.mark.parametrize(
+    ("task", "steps"),
+    [
+        (odd_task(), (call("echo", a=2),)),
+        (odd_task(), (call("write", path="{root}/b.txt", text="in {root}"),)),
+        (odd_task("elsewhere"), STEPS[:1]),
+        (odd_task(now="2026-04-03T09:00:00Z"), STEPS[:1]),
+    ],
+)
+def test_other_arguments_another_order_set_up_or_clock_are_no_recording(
+    ground: Ground, recorded: tuple[Path, list[ToolResult], object], task: Task, steps: tuple[ToolCall, ...]
+) -> None:
+    with pytest.raises(GroundFault, match=r"no recording for odd\."):
+        play(ReplayGround(ground, recorded[0]).open(task), steps)
+
+
+def test_a_call_that_no_server_would_get_needs_no_recording(
+    ground: Ground, recorded: tuple[Path, list[ToolResult], object]
+) -> None:
+    session = ReplayGround(ground, recorded[0]).open(odd_task())
+    assert session.call(ToolCall(id="1", tool="x.y"), 30).content == "Unknown tool: x.y"
+    assert session.call(ToolCall(id="1", tool="odd.echo", arguments="{"), 30).status == "protocol_error"
+
+
+def test_recording_again_appends_only_what_is_new(
+    ground: Ground, recorded: tuple[Path, list[ToolResult], object], tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.jsonl"
+    copy.write_bytes(recorded[0].read_bytes())
+    before = copy.read_bytes()
+    recorder = Recorder(LiveGround(ground, tmp_path, recipes={"odd": odd_recipe()}), copy)
+    play(recorder.open(odd_task()))
+    assert copy.read_bytes() == before
+    play(recorder.open(odd_task()), (call("echo", a=2),))
+    recorder.close()
+    assert copy.read_bytes().startswith(before)
+    assert copy.read_bytes().count(b"\n") == before.count(b"\n") + 1
+
+
+def test_a_recording_knows_no_path_of_the_machine_it_was_made_on(
+    recorded: tuple[Path, list[ToolResult], object],
+) -> None:
+    text = recorded[0].read_text(encoding="utf-8")
+    assert "/home/user" not in text
+    assert "wrote {root}/b.txt" in text
+    assert all(json.loads(line) for line in text.splitlines())
+
+
+def test_a_line_that_was_cut_off_is_forgotten(
+    ground: Ground, recorded: tuple[Path, list[ToolResult], object], tmp_path: Path
+) -> None:
+    cut = tmp_path / "cut.jsonl"
+    cut.write_bytes(recorded[0].read_bytes()[:-20])
+    play(ReplayGround(ground, cut).open(odd_task()), STEPS[:4])
+    with pytest.raises(GroundFault, match="no recording"):
+        play(ReplayGround(ground, cut).open(odd_task()), STEPS[:5])
+    recorder = Recorder(LiveGround(ground, tmp_path, recipes={"odd": odd_recipe()}), cut)
+    recorder.close()
+    assert cut.read_bytes().endswith(b"\n")
+    ReplayGround(ground, cut)
+
+
+@pytest.mark.parametrize(
+    ("content", "finding"),
+    [
+        (b"", "is no cassette"),
+        (b"[]\n", "is no cassette"),
+        (b'{"format":1,"ground":"abc"}\n', "was recorded on ground abc"),
+    ],
+)
+def test_a_file_that_is_no_cassette_of_this_ground_is_named(
+    ground: Ground, tmp_path: Path, content: bytes, finding: str
+) -> None:
+    (tmp_path / "c.jsonl").write_bytes(content)
+    with pytest.raises(InputError, match=finding):
+        ReplayGround(ground, tmp_path / "c.jsonl")
+
+
+def test_a_damaged_line_is_named_with_its_number(
+    ground: Ground, recorded: tuple[Path, list[ToolResult], object], tmp_path: Path
+) -> None:
+    (tmp_path / "c.jsonl").write_bytes(recorded[0].read_bytes() + b"nonsense\n")
+    with pytest.raises(InputError, match=r"c\.jsonl:\d+: is no recording"):
+        ReplayGround(ground, tmp_path / "c.jsonl")
+
+
+def test_a_missing_cassette_is_an_input_error(ground: Ground, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        make(ground, tmp_path, cassette=tmp_path / "none.jsonl")
+    with pytest.raises(InputError, match="--cassette"):
+        make(ground, tmp_path)

@@ -1,0 +1,382 @@
+"""The state of a sandbox is what it means, leaf by leaf, and nothing that a file holds can break the reading."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sqlite3
+import zipfile
+from pathlib import Path
+
+import openpyxl
+import pytest
+from dulwich.repo import Repo
+from openpyxl.styles import Font
+
+from rise_bench.ground.fixture import GitCommit, build_repository
+from rise_bench.ground.state import MAX_TEXT, Rules, State, difference
+from rise_bench.ground.tree import remove
+
+EVENT = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:somebody
+BEGIN:VTIMEZONE
+TZID:Europe/Berlin
+END:VTIMEZONE
+BEGIN:VEVENT
+UID:ev1
+DTSTAMP:{stamp}
+DTSTART;TZID=Europe/Berlin:20260403T100000
+SUMMARY:Dentist with a very long
+  title
+DESCRIPTION:
+BEGIN:VALARM
+TRIGGER:-PT15M
+END:VALARM
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+def leaves(folder: Path, rules: Rules | None = None, root: str = "") -> dict[str, str]:
+    return dict(State(folder, root, rules).snapshot().leaves)
+
+
+def write(folder: Path, name: str, content: str | bytes) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def test_text_is_a_leaf_of_its_own_text_and_binary_of_its_hash(tmp_path: Path) -> None:
+    write(tmp_path, "notes/a.txt", "one\r\ntwo")
+    write(tmp_path, "b.bin", b"\0\1")
+    write(tmp_path, "latin.txt", b"caf\xe9")
+    write(tmp_path, "big.txt", "x" * (MAX_TEXT + 1))
+    found = leaves(tmp_path)
+    assert found["notes/a.txt"] == "one\r\ntwo"
+    assert all(found[name].startswith("sha256:") for name in ("b.bin", "latin.txt", "big.txt"))
+
+
+def test_an_empty_folder_is_a_leaf_and_a_filled_one_is_not(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    write(tmp_path, "full/a.txt", "a")
+    assert set(leaves(tmp_path)) == {"empty/", "full/a.txt"}
+
+
+def test_a_link_is_itself_and_is_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    write(outside, "secret.txt", "secret")
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / "folder").symlink_to(outside)
+    (inside / "file").symlink_to(outside / "secret.txt")
+    (inside / "loop").symlink_to("loop")
+    assert leaves(inside) == {
+        "folder": f"-> {outside}",
+        "file": f"-> {outside / 'secret.txt'}",
+        "loop": "-> loop",
+    }
+
+
+def test_the_sandboxs_path_is_written_as_root(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt", "see /home/user/notes")
+    assert leaves(tmp_path, root="/home/user") == {"a.txt": "see {root}/notes"}
+
+
+def test_json_is_read_by_pointer_whatever_its_layout(tmp_path: Path) -> None:
+    write(tmp_path, "a.json", '{"b": [1, {"c/d": null}], "e": {}, "f": []}')
+    write(tmp_path, "b.json", json.dumps({"f": [], "e": {}, "b": [1, {"c/d": None}]}, indent=4))
+    found = leaves(tmp_path)
+    assert {path[1:]: text for path, text in found.items() if path[0] == "a"} == {
+        path[1:]: text for path, text in found.items() if path[0] == "b"
+    }
+    assert found["a.json#/b/1/c~1d"] == "null"
+    assert found["a.json#/e"] == "{}"
+
+
+def test_json_lines_are_named_by_position_or_by_their_own_fields(tmp_path: Path) -> None:
+    lines = [
+        {"type": "entity", "name": "Ada", "observations": []},
+        {"type": "relation", "from": "Ada", "to": "Bob", "relationType": "knows"},
+    ]
+    write(tmp_path, "m.jsonl", "\n".join(map(json.dumps, lines)))
+    assert set(leaves(tmp_path)) == {"m.jsonl#/0", "m.jsonl#/1"}
+    rules = Rules(keys={"m.jsonl": ("type", "name", "from", "relationType", "to")})
+    keyed = leaves(tmp_path, rules)
+    assert set(keyed) == {"m.jsonl#entity/Ada", "m.jsonl#relation/Ada/knows/Bob"}
+    write(tmp_path, "m.jsonl", "\n".join(map(json.dumps, reversed(lines))))
+    assert leaves(tmp_path, rules) == keyed
+
+
+def test_a_database_is_read_by_row_with_what_its_log_still_holds(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "shop.db")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("CREATE TABLE orders(id INTEGER PRIMARY KEY, item TEXT, price REAL, raw BLOB)")
+    connection.execute('CREATE TABLE "a/b"(x)')
+    connection.execute("CREATE TABLE pair(a TEXT, b TEXT, n INT, PRIMARY KEY(a, b)) WITHOUT ROWID")
+    connection.execute("INSERT INTO orders VALUES(12, 'pen', 1.5, x'00')")
+    connection.execute('INSERT INTO "a/b" VALUES(9)')
+    connection.execute("INSERT INTO pair VALUES('k', 'l', 1)")
+    connection.commit()
+    try:
+        found = leaves(tmp_path)
+    finally:
+        connection.close()
+    row = json.loads(found["shop.db#orders/12"])
+    assert (row["item"], row["price"], row["raw"][:11]) == ("pen", 1.5, "blob sha256")
+    assert found["shop.db#a~1b/1"] == '{"x":9}'
+    assert found["shop.db#pair/k/l"] == '{"a":"k","b":"l","n":1}'
+    assert found["shop.db#schema/orders"].startswith("CREATE TABLE orders(")
+    assert not any("-wal" in path for path in found)
+
+
+def test_a_calendar_is_read_by_uid_and_property_without_stamps_and_zones(tmp_path: Path) -> None:
+    write(tmp_path, "a.ics", EVENT.format(stamp="20260101T000000Z").replace("\n", "\r\n"))
+    found = leaves(tmp_path)
+    assert found == {
+        "a.ics#ev1/UID": "ev1",
+        "a.ics#ev1/DTSTART": "TZID=Europe/Berlin:20260403T100000",
+        "a.ics#ev1/SUMMARY": "Dentist with a very long title",
+        "a.ics#ev1/VALARM.TRIGGER": "-PT15M",
+    }
+    write(tmp_path, "a.ics", EVENT.format(stamp="20270101T000000Z"))
+    assert leaves(tmp_path) == found
+
+
+def workbook(path: Path, *, bold: bool = False, title: str = "") -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "Sheet1"
+    for row in (["name", "qty"], ["pen", 3], ["ink", 4.0], [True, None]):
+        sheet.append(row)
+    sheet["C2"] = "=B2*2"
+    if bold:
+        sheet["A1"].font = Font(bold=True)
+    sheet.freeze_panes = "A2"
+    book.properties.title = title
+    book.save(path)
+
+
+def test_a_workbook_is_read_by_cell(tmp_path: Path) -> None:
+    workbook(tmp_path / "b.xlsx")
+    found = leaves(tmp_path)
+    cells = {path.partition("!")[2]: text for path, text in found.items() if "!" in path}
+    assert cells == {
+        "A1": '"name"', "B1": '"qty"', "A2": '"pen"', "B2": "3", "C2": "=B2*2", "A3": '"ink"', "B3": "4", "A4": "true",
+    }  # fmt: skip
+    assert found["b.xlsx#Sheet1"] == '{"place":0,"state":"visible"}'
+    assert "topLeftCell='A2'" in found["b.xlsx#Sheet1/pane"]
+
+
+def test_a_format_and_a_title_are_leaves_of_a_workbook_and_its_saving_time_is_not(tmp_path: Path) -> None:
+    workbook(tmp_path / "b.xlsx")
+    plain = State(tmp_path, "").snapshot()
+    workbook(tmp_path / "b.xlsx")
+    assert difference(plain, State(tmp_path, "").snapshot()) == ()
+    workbook(tmp_path / "b.xlsx", bold=True, title="Stock")
+    changed = {change.path for change in difference(plain, State(tmp_path, "").snapshot())}
+    assert changed == {"b.xlsx#Sheet1!A1/format", "b.xlsx#properties/title"}
+
+
+def test_other_office_documents_are_read_by_part_without_stamps(tmp_path: Path) -> None:
+    def document(text: str, stamp: str) -> bytes:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as file:
+            file.writestr("word/document.xml", f"<d>{text}</d>")
+            file.writestr("docProps/core.xml", f"<t>{stamp}</t>")
+        return buffer.getvalue()
+
+    write(tmp_path, "a.docx", document("hello", "1"))
+    before = State(tmp_path, "").snapshot()
+    write(tmp_path, "a.docx", document("hello", "2"))
+    assert difference(before, State(tmp_path, "").snapshot()) == ()
+    write(tmp_path, "a.docx", document("good day", "2"))
+    assert [change.path for change in difference(before, State(tmp_path, "").snapshot())] == [
+        "a.docx#word/document.xml"
+    ]
+
+
+def repository(folder: Path, *, day: int = 5, message: str = "second") -> Path:
+    commits = [
+        {"message": "first", "date": f"2026-01-0{day}T10:00:00Z", "files": {"a.txt": "one\n"}},
+        {
+            "message": message,
+            "date": f"2026-01-0{day}T11:00:00Z",
+            "files": {"a.txt": "two\n", "b.txt": "b\n"},
+            "tag": "v1",
+        },
+    ]
+    build_repository(folder, tuple(GitCommit.model_validate(commit) for commit in commits))
+    return folder
+
+
+def test_a_repository_means_its_trees_messages_and_order_not_its_dates(tmp_path: Path) -> None:
+    repository(tmp_path / "x" / "repo", day=5)
+    repository(tmp_path / "y" / "repo", day=6)
+    assert leaves(tmp_path / "x") == leaves(tmp_path / "y")
+    repository(tmp_path / "z" / "repo", message="other words")
+    changed = difference(State(tmp_path / "x", "").snapshot(), State(tmp_path / "z", "").snapshot())
+    assert [(change.before, change.after) for change in changed] == [("second", "other words")]
+    assert changed[0].path.startswith("repo#commits/")
+
+
+def test_head_refs_index_and_worktree_are_leaves_of_a_repository(tmp_path: Path) -> None:
+    repository(tmp_path / "repo")
+    found = leaves(tmp_path)
+    assert found["repo#HEAD"] == "refs/heads/main"
+    assert found["repo#refs/heads/main"] == found["repo#refs/tags/v1"]
+    assert found["repo#index/b.txt"].startswith("100644 ")
+    assert found["repo/a.txt"] == "two\n"
+    assert not any("objects" in path or "logs" in path for path in found)
+
+
+def test_a_commit_moves_the_branch_and_adds_its_message(tmp_path: Path) -> None:
+    place = repository(tmp_path / "repo")
+    state = State(tmp_path, "")
+    before = state.snapshot()
+    with Repo(str(place)) as opened:
+        (place / "c.txt").write_text("c", encoding="utf-8")
+        tree = opened.get_worktree()
+        tree.stage(["c.txt"])
+        tree.commit(message=b"third", author=b"A <a@b>", committer=b"A <a@b>")
+    changed = {change.path: change.after for change in difference(before, state.snapshot())}
+    assert set(changed) >= {"repo#refs/heads/main", "repo#index/c.txt", "repo/c.txt"}
+    assert "third" in changed.values()
+
+
+def test_caches_logs_and_what_the_recipe_ignores_are_no_state(tmp_path: Path) -> None:
+    for name in (".cache/a", "x/__pycache__/a.pyc", "run.log", "deep/run.log", "lock.tmp", "keep.txt"):
+        write(tmp_path, name, "x")
+    assert set(leaves(tmp_path, Rules(ignore=("*.tmp",)))) == {"keep.txt"}
+
+
+def test_only_the_named_roots_are_state(tmp_path: Path) -> None:
+    write(tmp_path, "data/a.txt", "a")
+    write(tmp_path, "other/b.txt", "b")
+    assert set(leaves(tmp_path, Rules(state=("data/**",)))) == {"data/a.txt"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", b'{"a": NaN}'),
+        ("a.json", b"[" * 100_000),
+        ("a.json", b"\xff{}"),
+        ("a.jsonl", b'{"a": 1}\nnot json'),
+        ("a.db", b"SQLite format 3\0" + b"\xff" * 4096),
+        ("a.xlsx", b"PK\3\4 broken"),
+        ("a.xlsx", b""),
+        ("a.docx", b"no zip"),
+        ("a.ics", b"BEGIN:VCALENDAR\nBEGIN:VEVENT\n"),
+        ("a.ics", b"no calendar \xff"),
+    ],
+)
+def test_a_broken_file_is_its_text_or_its_hash(tmp_path: Path, name: str, content: bytes) -> None:
+    write(tmp_path, name, content)
+    found = leaves(tmp_path)
+    assert list(found) == [name]
+    assert found[name].startswith("sha256:") or found[name] == content.decode()
+
+
+def test_a_workbook_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file, file.open("xl/workbook.xml", "w") as member:
+        for _ in range(80):
+            member.write(b"\0" * (4 << 20))
+    write(tmp_path, "bomb.xlsx", buffer.getvalue())
+    assert leaves(tmp_path)["bomb.xlsx"].startswith("sha256:")
+
+
+def test_a_repository_with_nonsense_in_it_is_still_read(tmp_path: Path) -> None:
+    place = repository(tmp_path / "repo")
+    (place / ".git" / "refs" / "heads" / "main").write_bytes(b"\xff nonsense")
+    (place / ".git" / "index").write_bytes(b"DIRC nonsense")
+    found = leaves(tmp_path)
+    assert "repo#damaged" in found
+    assert found["repo/a.txt"] == "two\n"
+
+
+def test_a_repositorys_own_programs_are_never_run(tmp_path: Path) -> None:
+    place = repository(tmp_path / "repo")
+    mark = tmp_path / "ran"
+    with (place / ".git" / "config").open("a", encoding="utf-8") as config:
+        config.write(f"[core]\n\tfsmonitor = touch {mark}\n\tsshCommand = touch {mark}\n")
+    assert "repo#refs/heads/main" in leaves(tmp_path)
+    assert not mark.exists()
+
+
+def test_folders_nested_deeper_than_pythons_walkers_reach_are_read_and_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1_200):
+        Path("d").mkdir()
+        os.chdir("d")
+    assert set(leaves(tmp_path)) == {"d/" * 1_200}
+    os.chdir(tmp_path)
+    remove(tmp_path, keep_top=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_look_reads_again_what_changed_without_changing_size_or_time(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.txt", "one")
+    state = State(tmp_path, "")
+    before = state.snapshot()
+    stamp = path.stat().st_mtime_ns
+    path.write_text("two", encoding="utf-8")
+    os.utime(path, ns=(stamp, stamp))
+    assert [change.after for change in difference(before, state.snapshot())] == ["two"]
+
+
+def test_a_difference_names_what_came_went_and_changed_sorted_by_path(tmp_path: Path) -> None:
+    state = State(tmp_path, "")
+    for name in ("gone", "kept", "changed"):
+        write(tmp_path, name, "1")
+    before = state.snapshot()
+    (tmp_path / "gone").unlink()
+    write(tmp_path, "changed", "2")
+    write(tmp_path, "came", "3")
+    assert [(change.path, change.before, change.after) for change in difference(before, state.snapshot())] == [
+        ("came", None, "3"),
+        ("changed", "1", "2"),
+        ("gone", "1", None),
+    ]
+
+
+A, B, OLD = (f"{digit * 8}-1111-4111-8111-111111111111" for digit in "ab0")
+
+
+@pytest.mark.parametrize(("first", "second"), [(A, B), (B, A)])
+def test_generated_ids_are_renamed_by_order_of_creation_whatever_their_values(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    write(tmp_path, "list.json", json.dumps({"old": OLD}))
+    state = State(tmp_path, "")
+    start = state.snapshot()
+    created: list[str] = []
+    write(tmp_path, f"{first}.txt", f"I am {first}, after {OLD}")
+    after_one = state.snapshot()
+    difference(start, after_one, created)
+    write(tmp_path, f"{second}.txt", f"I am {second}, after {first}")
+    changed = difference(start, state.snapshot(), created)
+    assert [(change.path, change.after) for change in changed] == [
+        ("<id:1>.txt", f"I am <id:1>, after {OLD}"),
+        ("<id:2>.txt", "I am <id:2>, after <id:1>"),
+    ]
+
+
+def test_two_ids_made_at_once_are_numbered_by_what_they_are_about(tmp_path: Path) -> None:
+    texts = []
+    for number, (one, two) in enumerate(((A, B), (B, A))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        state = State(folder, "")
+        before = state.snapshot()
+        write(folder, f"{one}.txt", "apples")
+        write(folder, f"{two}.txt", "pears")
+        texts.append([(change.path, change.after) for change in difference(before, state.snapshot())])
+    assert texts[0] == texts[1] == [("<id:1>.txt", "apples"), ("<id:2>.txt", "pears")]
