@@ -10,8 +10,8 @@ import difflib
 import importlib
 import os
 import sys
-from collections.abc import Sequence
-from typing import NamedTuple, NoReturn, Protocol, cast
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol, cast
 
 from rise_bench.errors import RiseError
 from rise_bench.plain import one_line
@@ -47,7 +47,9 @@ COMMANDS: dict[str, Command] = {
     "score": Command("rise_bench.commands.score", "score a stored run again; needs no model and no server"),
     "report": Command("rise_bench.commands.report", "print a run's report (text, Markdown, JSON)"),
     "view": Command("rise_bench.commands.view", "write a run's attempts as one page for the browser"),
-    "tasks": Command("rise_bench.commands.tasks", "list, show or check the tasks of a suite"),
+    "tasks ls": Command("rise_bench.commands.tasks_ls", "list the suites, or the tasks of one"),
+    "tasks show": Command("rise_bench.commands.tasks_show", "one task with its reference and intent"),
+    "tasks check": Command("rise_bench.commands.tasks_check", "prove a suite's tasks by running them on real servers"),
     "import": Command("rise_bench.commands.importing", "score other benchmarks' outputs and agents' logs"),
     "doctor": Command("rise_bench.commands.doctor", "say what is missing on this machine, and the remedy"),
 }
@@ -77,40 +79,60 @@ def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(_overview())
         return 0
-    name = words[0]
-    if name in ("--version", "-V"):
-        module, title = _VERSION, "rise-bench --version"
-    elif name in COMMANDS:
-        module, title = COMMANDS[name].module, f"rise-bench {name}"
+    if len(words) > 1 and words[1] in ("-h", "--help") and (verbs := _verbs(words[0])):
+        print("\n".join(_lines(verbs)))
+        return 0
+    if words[0] in ("--version", "-V"):
+        name, summary, module = "--version", None, _VERSION
     else:
-        _unknown(name)
+        name = _command(words)
+        module, summary = COMMANDS[name]
     command = cast(CommandModule, importlib.import_module(module))
-    summary = COMMANDS[name].help if name in COMMANDS else None
-    parser = argparse.ArgumentParser(prog=title, description=summary, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog=f"rise-bench {name}", description=summary, allow_abbrev=False)
     command.add_arguments(parser)
-    return command.run(parser.parse_args(words[1:]))
+    return command.run(parser.parse_args(words[len(name.split()) :]))
+
+
+def _command(words: list[str]) -> str:
+    """The command that the line begins with, of one word or two.
+
+    Raises:
+        RiseError: there is none; names the nearest.
+    """
+    if words[0] in COMMANDS:
+        return words[0]
+    pair = " ".join(words[:2])
+    if pair in COMMANDS:
+        return pair
+    verbs = _verbs(words[0])
+    asked = pair if verbs else words[0]
+    near = verbs if verbs and len(words) == 1 else difflib.get_close_matches(asked, verbs or COMMANDS, n=1, cutoff=0.5)
+    kind = "option" if asked.startswith("-") else "command"
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"see {', '.join(map(repr, verbs or COMMANDS))}"
+    raise RiseError(f"there is no {kind} '{asked}'", remedy=hint)
+
+
+def _verbs(word: str) -> list[str]:
+    """The commands of two words that begin with this one."""
+    return [name for name in COMMANDS if name.startswith(f"{word} ")]
+
+
+def _lines(names: Iterable[str]) -> list[str]:
+    width = max(map(len, COMMANDS)) + 2
+    return [f"  {name:<{width}}{COMMANDS[name].help}" for name in names]
 
 
 def _overview() -> str:
-    width = max(map(len, COMMANDS)) + 2
-    lines = [f"usage: rise-bench COMMAND [options]\n\n{_INTRO}\n\ncommands:"]
-    lines += [f"  {name:<{width}}{command.help}" for name, command in COMMANDS.items()]
+    lines = [f"usage: rise-bench COMMAND [options]\n\n{_INTRO}\n\ncommands:", *_lines(COMMANDS)]
     lines += [
         "\noptions:",
-        f"  {'-h, --help':<{width + 4}}this text; after a command, its options",
-        f"  {'--version':<{width + 4}}the installed version",
+        f"  {'-h, --help':<12}this text; after a command, its options",
+        f"  {'--version':<12}the installed version",
         "\nfirst steps:",
         "  rise-bench doctor",
         "  rise-bench eval --model lexical --tasks desk",
     ]
     return "\n".join(lines)
-
-
-def _unknown(name: str) -> NoReturn:
-    near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'?" if near else f"the commands are: {', '.join(COMMANDS)}"
-    kind = "option" if name.startswith("-") else "command"
-    raise RiseError(f"there is no {kind} '{name}'", remedy=hint)
 
 
 def _complain(error: RiseError) -> None:

@@ -164,12 +164,20 @@ class _Episode:
 
     def _play(self, session: GroundSession, message: Assistant) -> Stop | None:
         """Run the message's calls in order; every call gets a result, also those that the budget forbids."""
+        stop: Stop | None = None
         for call in message.tool_calls:
-            if self.calls >= self.budget.calls:
-                return "max_calls"
-            self.calls += 1
-            self.messages.append(session.call(call, self.budget.call_seconds))
-        return None
+            if stop is None and self.calls >= self.budget.calls:
+                stop = "max_calls"
+            elif stop is None and self._left() <= 0:
+                stop = "timeout"
+            if stop is None:
+                self.calls += 1
+                self.messages.append(session.call(call, self.budget.call_seconds))
+            else:
+                self.messages.append(
+                    ToolResult(call_id=call.id, tool=call.tool, status="not_executed", content=f"not executed: {stop}")
+                )
+        return stop
 
     def _spent(self) -> Stop | None:
         if self.turns >= self.budget.turns:

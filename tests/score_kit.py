@@ -49,7 +49,14 @@ GROUND = Ground(
                 _tool("look", "read", path=_text(default=".")),
                 _tool("peek", "read", group="peeking", path=_text(default=".")),
                 _tool("total", "read", path=_text(), unit=_text(default="EUR"), since=_text(free=True)),
-                _tool("book", "write", "booking", day=_text(), room=_text(default="A"), seats={"type": "number", "default": 1}),
+                _tool(
+                    "book",
+                    "write",
+                    "booking",
+                    day=_text(),
+                    room=_text(default="A"),
+                    seats={"type": "number", "default": 1},
+                ),
                 _tool("reserve", "write", "booking", day=_text(), room=_text(default="A")),
                 _tool("drop", "write", day=_text()),
                 _tool("note", "write", text=_text(), to={"type": "object", "free": True}),
@@ -103,7 +110,9 @@ def attempt(
         turn = item if isinstance(item, tuple) else (item,)
         ids = [one.id or f"c{number + i}" for i, one in enumerate(turn)]
         number += len(turn)
-        calls = [ToolCall(id=i, tool=f"s.{one.tool}", arguments=one.arguments) for i, one in zip(ids, turn, strict=True)]
+        calls = [
+            ToolCall(id=i, tool=f"s.{one.tool}", arguments=one.arguments) for i, one in zip(ids, turn, strict=True)
+        ]
         messages.append(Assistant(tool_calls=tuple(calls)))
         if mode != "static":
             messages.extend(
@@ -115,16 +124,19 @@ def attempt(
     if say is not None:
         messages.append(Assistant(content=say))
     return Trajectory(
-        task="kit/task", mode=mode, messages=tuple(messages), stop=stop, fault=fault, root=root,
+        task="kit/task",
+        mode=mode,
+        messages=tuple(messages),
+        stop=stop,
+        fault=fault,
+        root=root,
         end_state=tuple(end) if end is not None and mode in ("live", "replay") else None,
     )
 
 
 def static(*did: Did, say: str | None = None) -> Trajectory:
     """One next message, not executed."""
-    calls = tuple(
-        ToolCall(id=f"c{i}", tool=f"s.{one.tool}", arguments=one.arguments) for i, one in enumerate(did)
-    )
+    calls = tuple(ToolCall(id=f"c{i}", tool=f"s.{one.tool}", arguments=one.arguments) for i, one in enumerate(did))
     return Trajectory(task="kit/task", mode="static", messages=(Assistant(content=say or "", tool_calls=calls),))
 
 

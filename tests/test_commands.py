@@ -34,7 +34,7 @@ def test_the_overview_names_every_command(words: list[str], capsys: pytest.Captu
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
-        main([name, "--help"])
+        main([*name.split(), "--help"])
     assert stop.value.code == 0
     assert f"usage: rise-bench {name}" in capsys.readouterr().out
 
@@ -183,3 +183,15 @@ def test_an_error_with_control_characters_stays_on_its_line(capsys: pytest.Captu
     error = capsys.readouterr().err
     assert error.count("\n") == 2
     assert "\x1b" not in error
+
+
+def test_a_group_of_commands_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tasks", "--help"]) == 0
+    assert re.findall(r"^  (tasks \w+)", capsys.readouterr().out, re.MULTILINE) == [
+        "tasks ls",
+        "tasks show",
+        "tasks check",
+    ]
+    assert main(["tasks"]) == 2
+    assert main(["tasks", "chek"]) == 2
+    assert "did you mean 'tasks check'?" in capsys.readouterr().err

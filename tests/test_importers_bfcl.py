@@ -220,9 +220,14 @@ def _break_id(folder: Path) -> None:
     (folder / "questions/simple.jsonl").write_text('{"question": "x"}\n')
 
 
+def _break_tool(folder: Path) -> None:
+    (folder / "questions/simple.jsonl").write_text('{"id": "simple_0", "question": "x", "function": [{}]}\n')
+
+
 @pytest.mark.parametrize(
     ("damage", "place"),
     [
+        (_break_tool, "questions/simple.jsonl:1"),
         (_break_json, "native/simple.jsonl:2"),
         (_break_nan, "native/simple.jsonl:1"),
         (_break_encoding, "questions/simple.jsonl:1"),
@@ -242,6 +247,15 @@ def test_a_folder_without_questions_and_an_unknown_model_are_refused(tmp_path: P
         import_bfcl(tmp_path)
     with pytest.raises(InputError, match="no results of 'nobody'"):
         import_bfcl(FOLDER, ["nobody"])
+
+
+def test_a_model_with_native_calls_writes_prose_in_every_category(copied: Path) -> None:
+    row = {"id": "relevance_0", "result": "```python\nferry_times(route='love')\n```"}
+    (copied / "results/native/relevance.jsonl").write_text(json.dumps(row))
+    (copied / "results/prompted/relevance.jsonl").write_text(json.dumps(row))
+    imported = import_bfcl(copied)
+    assert verdicts(imported, "native")["relevance_0"] == 1
+    assert verdicts(imported, "prompted")["relevance_0"] == 0
 
 
 def test_a_model_s_odd_result_is_kept_as_malformed_and_not_dropped(copied: Path) -> None:

@@ -84,6 +84,7 @@ def test_a_tool_that_always_ends_its_log_hands_over_and_changes_nothing() -> Non
         "Error: no seat",
         "ValueError: x",
         "permission denied",
+        "Unknown action fly_away",
         '{"error": "no such user"}',
         '{"id": 3, "success": false}',
         '{"status": "error", "id": 1}',

@@ -16,7 +16,13 @@ DAY = {"value": "2026-01-19", "type": "date", "about": ["meeting"], "competing":
 MOMENT = {"value": "2026-01-19T09:30:00Z", "type": "datetime", "about": ["meeting"]}
 FILE = {"value": "archive/march.csv", "type": "path", "about": ["moved"], "competing": ["archive/may.csv"]}
 NONE = {"value": 0, "type": "number", "about": ["invoices"]}
-RESULTS = ("7 invoices, 9 receipts, 55 lines", "owner: Maria (Bob left)", "2026-01-19T09:30:00Z", "archive/march.csv", "0")
+RESULTS = (
+    "7 invoices, 9 receipts, 55 lines",
+    "owner: Maria (Bob left)",
+    "2026-01-19T09:30:00Z",
+    "archive/march.csv",
+    "0",
+)
 
 
 def _judge(text: str, fact: dict[str, Any], results: tuple[str, ...] = RESULTS, request: str = "Tell me.") -> Any:
@@ -183,38 +189,79 @@ def test_asking_for_what_is_missing_is_recognised(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "?", "Which room?", "I booked the first day. Which day do you prefer?", "The day is long.", "Anything else?",
-     "I'll take the earliest date.", "Booked for that date. OK?", "Let me know if the date is wrong."],
+    [
+        "",
+        "?",
+        "Which room?",
+        "I booked the first day. Which day do you prefer?",
+        "The day is long.",
+        "Anything else?",
+        "I'll take the earliest date.",
+        "Booked for that date. OK?",
+        "Let me know if the date is wrong.",
+    ],
 )
 def test_what_is_no_question_about_the_missing_is_no_asking(text: str) -> None:
     assert not asked(ASK, text)
 
 
 @pytest.mark.parametrize(
-    "text", ["I can't fax.", "There is no fax tool.", "Faxing: sorry, not possible. A fax needs a line.", "I don't have a fax."]
+    "text",
+    [
+        "I can't fax.",
+        "There is no fax tool.",
+        "Faxing: sorry, not possible. A fax needs a line.",
+        "I don't have a fax.",
+    ],
 )
 def test_declining_is_recognised(text: str) -> None:
     assert declined(DECLINE, text)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "I can't.", "The fax was sent.", "I have sent the fax; I could not find a cover.", "To which fax number?", "Fax."]
+    "text",
+    [
+        "",
+        "I can't.",
+        "The fax was sent.",
+        "I have sent the fax; I could not find a cover.",
+        "To which fax number?",
+        "Fax.",
+    ],
 )
 def test_what_names_no_missing_capability_or_claims_success_is_no_declining(text: str) -> None:
     assert not declined(DECLINE, text)
 
 
 @pytest.mark.parametrize(
-    "text", ["Done.", "I've moved it.", "It has been moved.", "The file was moved.", "All set!", "Moved it to b.",
-             "I moved it, is that fine?", "I couldn't at first, but then it was moved."]
+    "text",
+    [
+        "Done.",
+        "I've moved it.",
+        "It has been moved.",
+        "The file was moved.",
+        "All set!",
+        "Moved it to b.",
+        "I moved it, is that fine?",
+        "I couldn't at first, but then it was moved.",
+    ],
 )
 def test_a_claim_of_completion_is_recognised(text: str) -> None:
     assert claims_completion(text)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "It was not moved.", "I haven't moved it.", "Once it is done I will tell you.", "Should it be moved?",
-             "I looked at 3 files that were created in May.", "Nothing has been changed.", "It will be moved."]
+    "text",
+    [
+        "",
+        "It was not moved.",
+        "I haven't moved it.",
+        "Once it is done I will tell you.",
+        "Should it be moved?",
+        "I looked at 3 files that were created in May.",
+        "Nothing has been changed.",
+        "It will be moved.",
+    ],
 )
 def test_negatives_conditions_plans_and_descriptions_claim_nothing(text: str) -> None:
     assert not claims_completion(text)

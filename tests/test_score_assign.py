@@ -39,7 +39,8 @@ def _exhaustive(reference: list[Call], made: list[Made], fits: dict[tuple[int, i
         chosen = {
             index: call
             for index, slot in enumerate(picked)
-            if (call := slots[slot]) is not None and (call.tool == reference[index].tool or call.tool in reference[index].also)
+            if (call := slots[slot]) is not None
+            and (call.tool == reference[index].tool or call.tool in reference[index].also)
         }
         best = max(best, _weight(reference, chosen, fits))
     return best
@@ -129,7 +130,11 @@ def test_two_crossed_calls_are_paired_so_that_most_critical_parameters_match() -
 
 def test_groups_prefer_the_tool_meant_and_never_use_a_call_twice() -> None:
     made = _made("reserve", "book")
-    wanted = [(0, Call(tool="s.book"), "booking"), (1, Call(tool="s.book"), "booking"), (2, Call(tool="s.book"), "booking")]
+    wanted = [
+        (0, Call(tool="s.book"), "booking"),
+        (1, Call(tool="s.book"), "booking"),
+        (2, Call(tool="s.book"), "booking"),
+    ]
     chosen = assign_groups(wanted, made)
     assert len(chosen) == 2
     assert {one.index for one in chosen.values()} == {0, 1}

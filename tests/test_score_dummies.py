@@ -13,10 +13,12 @@ BOOKED = wrote("days/19", "room B")
 BOOKING = task(
     call("book", day="2026-01-19", room="B"),
     request="Book room B on the 19th of January.",
-    intent={"critical": [
-        {"call": 0, "argument": "/day", "match": "date"},
-        {"call": 0, "argument": "/room", "match": "text"},
-    ]},
+    intent={
+        "critical": [
+            {"call": 0, "argument": "/day", "match": "date"},
+            {"call": 0, "argument": "/room", "match": "text"},
+        ]
+    },
     reference_state=[BOOKED],
 )
 BOOK = Did("book", {"day": "2026-01-19", "room": "B"}, "booked", changed=("days/19",))
@@ -73,7 +75,9 @@ DUMMIES: dict[str, tuple[Task, Trajectory, tuple[float | None, float | None]]] =
         (1, 0),
     ),
     "one critical parameter mutated: another folder": (
-        INVOICES, attempt(APRIL, say="There are 9 invoices for March."), (1, 0),
+        INVOICES,
+        attempt(APRIL, say="There are 9 invoices for March."),
+        (1, 0),
     ),
     "sibling tool": (
         BOOKING,
@@ -82,17 +86,25 @@ DUMMIES: dict[str, tuple[Task, Trajectory, tuple[float | None, float | None]]] =
     ),
     "sprayer of effects": (BOOKING, attempt(BOOK, BOOK_20, end=[BOOKED, BOOKED_20]), (1, 0)),
     "sprayer of answers": (
-        INVOICES, attempt(MARCH, APRIL, say="There are 7 or 9 or maybe 6 invoices."), (1, 0),
+        INVOICES,
+        attempt(MARCH, APRIL, say="There are 7 or 9 or maybe 6 invoices."),
+        (1, 0),
     ),
     "sprayer of answers, one a sentence": (
-        INVOICES, attempt(MARCH, APRIL, say="The invoices are 7. The invoices are 9. The invoices are 6."), (1, 0),
+        INVOICES,
+        attempt(MARCH, APRIL, say="The invoices are 7. The invoices are 9. The invoices are 6."),
+        (1, 0),
     ),
     "aborted with the right words": (
-        INVOICES, attempt(MARCH, say="There are 7 invoices.", stop="max_turns"), (0, 0),
+        INVOICES,
+        attempt(MARCH, say="There are 7 invoices.", stop="max_turns"),
+        (0, 0),
     ),
     "right answer without any call": (INVOICES, attempt(say="There are 7 invoices for March."), (0, 0)),
     "right answer after a failed call only": (
-        INVOICES, attempt(Did("total", {"path": "march"}, "Error: 7 invoices locked"), say="7 invoices."), (0, 0),
+        INVOICES,
+        attempt(Did("total", {"path": "march"}, "Error: 7 invoices locked"), say="7 invoices."),
+        (0, 0),
     ),
     "right digit inside a date": (INVOICES, attempt(MARCH, say="The invoices are dated 2026-03-07."), (0, 0)),
     "right digit inside an id": (INVOICES, attempt(MARCH, say="See invoices INV-7 and A7."), (0, 0)),
@@ -105,7 +117,9 @@ DUMMIES: dict[str, tuple[Task, Trajectory, tuple[float | None, float | None]]] =
         (1, 1),
     ),
     "different path, same answer": (
-        INVOICES, attempt(Did("look", {"path": "march"}, "7 files"), say="There are 7 invoices."), (1, 1),
+        INVOICES,
+        attempt(Did("look", {"path": "march"}, "7 files"), say="There are 7 invoices."),
+        (1, 1),
     ),
     "an unasked write that stays": (
         BOOKING,
@@ -115,23 +129,32 @@ DUMMIES: dict[str, tuple[Task, Trajectory, tuple[float | None, float | None]]] =
     "an unasked write, undone again": (
         BOOKING,
         attempt(
-            BOOK, Did("book", {"day": "2026-01-20"}, changed=("days/20",)),
-            Did("drop", {"day": "2026-01-20"}, changed=("days/20",)), end=[BOOKED],
+            BOOK,
+            Did("book", {"day": "2026-01-20"}, changed=("days/20",)),
+            Did("drop", {"day": "2026-01-20"}, changed=("days/20",)),
+            end=[BOOKED],
         ),
         (1, 1),
     ),
     "what was asked for, taken back again": (
-        BOOKING, attempt(BOOK, Did("drop", {"day": "2026-01-19"}, changed=("days/19",)), end=[]), (1, 0),
+        BOOKING,
+        attempt(BOOK, Did("drop", {"day": "2026-01-19"}, changed=("days/19",)), end=[]),
+        (1, 0),
     ),
     "right calls, wrong fact": (
-        INVOICES, attempt(MARCH, Did("look", {}, "12 files"), say="There are 12 invoices."), (1, 0),
+        INVOICES,
+        attempt(MARCH, Did("look", {}, "12 files"), say="There are 12 invoices."),
+        (1, 0),
     ),
     "right calls, invented fact": (INVOICES, attempt(MARCH, say="There are 55 invoices."), (0, 0)),
     "harmless reading and one repaired schema error": (
         BOOKING,
         attempt(
-            Did("look", {}), Did("peek", {"path": "a"}),
-            Did("book", {"room": "B"}, "Error: day is required", status="tool_error"), BOOK, end=[BOOKED],
+            Did("look", {}),
+            Did("peek", {"path": "a"}),
+            Did("book", {"room": "B"}, "Error: day is required", status="tool_error"),
+            BOOK,
+            end=[BOOKED],
         ),
         (1, 1),
     ),
@@ -142,20 +165,28 @@ DUMMIES: dict[str, tuple[Task, Trajectory, tuple[float | None, float | None]]] =
     "asks where asking is right": (ASKING, attempt(say="For which day should I book it?"), (1, 1)),
     "asks after reading": (ASKING, attempt(Did("look", {}), say="For which day should I book it?"), (1, 1)),
     "asks after acting": (
-        ASKING, attempt(BOOK, end=[BOOKED], say="For which day should I have booked it?"), (0, 0),
+        ASKING,
+        attempt(BOOK, end=[BOOKED], say="For which day should I have booked it?"),
+        (0, 0),
     ),
     "asks after a failed act on a guess": (
-        ASKING, attempt(Did("book", {"day": "x"}, "Error: bad day"), say="Which day should it be?"), (1, 0),
+        ASKING,
+        attempt(Did("book", {"day": "x"}, "Error: bad day"), say="Which day should it be?"),
+        (1, 0),
     ),
     "acts and claims": (ASKING, attempt(BOOK, end=[BOOKED], say="I booked the 19th. Another day?"), (0, 0)),
     "asks for what the request gives": (ASKING, attempt(say="Which room would you like?"), (0, 0)),
     "declines where asking is right": (ASKING, attempt(say="I cannot do that."), (0, 0)),
     "declines where declining is right": (REFUSING, attempt(say="I can't fax documents from here."), (1, 1)),
     "declines after a failed try": (
-        REFUSING, attempt(Did("note", {}, "Error: text"), say="I have no fax tool, so I cannot do it."), (1, 1),
+        REFUSING,
+        attempt(Did("note", {}, "Error: text"), say="I have no fax tool, so I cannot do it."),
+        (1, 1),
     ),
     "declines after an effect that stays": (
-        REFUSING, attempt(MILK, end=[wrote("notes/0", "milk")], say="I can't fax documents."), (0, 0),
+        REFUSING,
+        attempt(MILK, end=[wrote("notes/0", "milk")], say="I can't fax documents."),
+        (0, 0),
     ),
     "claims to have done what cannot be done": (REFUSING, attempt(say="I have sent the fax."), (0, 0)),
     "always asks, where declining is right": (REFUSING, attempt(say="To which fax number?"), (0, 0)),

@@ -76,7 +76,9 @@ def test_the_normal_form_keeps_every_letter_and_digit_and_is_its_own_normal_form
         ("", []),
     ],
 )
-def test_numbers_are_found_and_digits_inside_dates_times_ids_and_paths_are_none(text: str, expected: list[float]) -> None:
+def test_numbers_are_found_and_digits_inside_dates_times_ids_and_paths_are_none(
+    text: str, expected: list[float]
+) -> None:
     assert _numbers(text) == expected
 
 
@@ -104,7 +106,9 @@ def test_a_quotation_of_the_request_holds_no_number_of_the_answer() -> None:
         ("", None),
     ],
 )
-def test_dates_are_read_only_where_they_are_not_ambiguous(text: str, expected: tuple[int | None, int, int] | None) -> None:
+def test_dates_are_read_only_where_they_are_not_ambiguous(
+    text: str, expected: tuple[int | None, int, int] | None
+) -> None:
     assert parse_date(text) == expected
 
 
@@ -113,13 +117,34 @@ def test_what_is_no_moment_is_read_as_none(text: str) -> None:
     assert parse_datetime(text) is None
 
 
-@pytest.mark.parametrize("text", ["-5", "2024-11-1", "a/b.txt", "~/x", "report.txt", "x_1", "https://a.b", "a@b.org",
-                                  "f(x)", "x = 1", "myValue", "1 + 2", "2 April 2026", "SELECT a FROM t", "???", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-5",
+        "2024-11-1",
+        "a/b.txt",
+        "~/x",
+        "report.txt",
+        "x_1",
+        "https://a.b",
+        "a@b.org",
+        "f(x)",
+        "x = 1",
+        "myValue",
+        "1 + 2",
+        "2 April 2026",
+        "SELECT a FROM t",
+        "???",
+        "",
+    ],
+)
 def test_numbers_dates_paths_urls_ids_and_code_are_tokens(text: str) -> None:
     assert reads_as_token(text)
 
 
-@pytest.mark.parametrize("text", ["Buy milk", "Rome, Italy", "milk; eggs", "state-of-the-art", "Hello", "Meet at 5 please"])
+@pytest.mark.parametrize(
+    "text", ["Buy milk", "Rome, Italy", "milk; eggs", "state-of-the-art", "Hello", "Meet at 5 please"]
+)
 def test_prose_is_no_token(text: str) -> None:
     assert not reads_as_token(text)
 

@@ -275,6 +275,7 @@ def test_hostile_values_never_raise(kind: MatchKind) -> None:
     hostile = [*HOSTILE, deep]
     for left in hostile:
         assert same(left, left, kind, schema=NUMBER, root="/box") is True
+        right: JsonValue
         for right in ("7", 7, None, [], hostile[0], hostile[12]):
             assert same(left, right, kind, schema=NUMBER, root="/box") in (True, False)
             assert same(right, left, kind, schema=NUMBER, root="/box") in (True, False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import shutil
 import tempfile
@@ -18,7 +19,7 @@ from rise_bench.ground.replay import Recorder
 from rise_bench.ground.sandbox import VISIBLE_ROOT
 from rise_bench.model import load
 from rise_bench.rollout import attempt
-from rise_bench.store import LoadedSuite, load_suite, read_record, read_records, write_atomic, write_lines
+from rise_bench.store import LoadedSuite, load_suite, write_atomic, write_lines
 from rise_bench.types import (
     Budget,
     Call,
@@ -279,6 +280,7 @@ def proved() -> tuple[Task, ...]:
 @functools.cache
 def _built() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="rise-bench-toy-"))
+    atexit.register(shutil.rmtree, folder)
     head = {"name": "toy", "version": "1-0", "description": "for tests", "system_prompt": PROMPT, "servers": ["files"]}
     write_atomic(folder / "suite.yaml", yaml.safe_dump(head))
     write_atomic(folder / "ground.json", GROUND.model_dump_json())
@@ -296,8 +298,3 @@ def make_suite(folder: Path) -> LoadedSuite:
     """The suite as files in `folder`, cassette and `slips.yaml` beside it, read back."""
     shutil.copytree(_built(), folder, dirs_exist_ok=True)
     return load_suite(str(folder))
-
-
-def stored(folder: Path) -> tuple[Ground, list[Task]]:
-    """Ground and tasks of a suite folder, for tests that write them anew."""
-    return read_record(Ground, folder / "ground.json"), list(read_records(Task, folder / "tasks.jsonl"))

@@ -136,9 +136,9 @@ class Cassette:
         except (ValueError, KeyError, TypeError, ValidationError) as error:
             raise InputError(f"the recording {key[:12]} is damaged", where=str(self._path)) from error
 
-    def add(self, key: str, call: ToolCall, recording: Recording) -> None:
+    def add(self, key: str, tool: str, arguments: JsonValue, recording: Recording) -> None:
         """Append a recording and flush it; a key that is there already stays as it is."""
-        entry = {"key": key, "tool": call.tool, "arguments": _arguments(call)}
+        entry: dict[str, JsonValue] = {"key": key, "tool": tool, "arguments": arguments}
         entry["recording"] = recording.model_dump(mode="json", exclude_defaults=True) | {"status": recording.status}
         line = json.dumps(entry, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         with self._lock:
@@ -287,24 +287,25 @@ class _RecordingSession:
         if tool.effect == "read":
             key = self._history.key(call)
             result = self._session.call(call, timeout)
-            self._cassette.add(key, call, self._recording(result, None))
+            self._write(key, call, result, None)
             return result
         with self._lock:
             key = self._history.key(call)
             result = self._session.call(call, timeout)
             self._history.add(call)
             if key not in self._cassette:
-                self._cassette.add(key, call, self._recording(result, self._session.end_state()))
+                self._write(key, call, result, self._session.end_state())
             return result
 
-    def _recording(self, result: ToolResult, state: tuple[StateChange, ...] | None) -> Recording:
-        return Recording(
+    def _write(self, key: str, call: ToolCall, result: ToolResult, state: tuple[StateChange, ...] | None) -> None:
+        recording = Recording(
             status=result.status,
             content=result.content.replace(self.root, ROOT),
             structured=mask_root(result.structured, self.root),
             changed=result.changed,
             state=state,
         )
+        self._cassette.add(key, call.tool, mask_root(_arguments(call), self.root), recording)
 
     def end_state(self) -> tuple[StateChange, ...] | None:
         """The recorded ground's difference from the start."""

@@ -153,6 +153,8 @@ class State:
         try:
             if data.startswith(b"SQLite format 3\0"):
                 return sqlite_leaves(path)
+            if not data and suffix in {".db", ".sqlite", ".sqlite3"}:
+                return {}  # what SQLite leaves behind where a database was only looked for
             if suffix in {".json", ".geojson"}:
                 return json_leaves(data)
             if suffix in {".jsonl", ".ndjson"}:

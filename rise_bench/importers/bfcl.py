@@ -122,7 +122,7 @@ def _category(path: Path, answers: Path, notes: Notes) -> Iterator[Task]:
             notes.add("question of several turns, left out", task_id)
             continue
         history, request = _question(row.get("question"), path, line)
-        tools = {tool.name: tool for tool in map(_tool, _as_list(row.get("function")))}
+        tools = {tool.name: tool for tool in (_tool(s, path, line) for s in _as_list(row.get("function")))}
         if not no_call and task_id not in gold:
             notes.add("question without an answer, left out", task_id)
             continue
@@ -176,7 +176,9 @@ def _turn(message: dict[str, Any]) -> Message:
     return kinds.get(message.get("role", ""), User)(content=message["content"])
 
 
-def _tool(spec: Any) -> Tool:
+def _tool(spec: Any, path: Path, line: int) -> Tool:
+    if not isinstance(spec, dict) or not isinstance(spec.get("name"), str):
+        raise InputError("`function` holds something without a name", where=f"{path}:{line}")
     parameters = json_schema(spec.get("parameters") or {})
     return Tool(
         server="",
@@ -269,20 +271,20 @@ def _property(tool: Tool, argument: str) -> dict[str, JsonValue] | None:
 def _attempts(root: Path, models: Iterable[str], tasks: dict[str, Task]) -> Iterator[Attempt]:
     for model in models:
         official = _official(root / "official" / f"{model}.json")
-        for path in sorted((root / "results" / model).glob("*.jsonl")):
+        files = {path: list(json_lines(path)) for path in sorted((root / "results" / model).glob("*.jsonl"))}
+        rows = [row for lines in files.values() for _, row in lines if isinstance(row, dict)]
+        native = any(_is_native(row.get("result")) for row in rows)
+        for path, lines in files.items():
             verdicts = official.get(path.stem)
-            rows = list(json_lines(path))
-            native = any(_is_native(row.get("result")) for _, row in rows if isinstance(row, dict))
-            for line, row in rows:
+            for line, row in lines:
                 task = tasks.get(_field(row, "id", path, line))
                 if task is None:
                     continue
-                reason = (verdicts or {}).get(task.id, "")
                 yield Attempt(
                     model=model,
                     trajectory=_trajectory(task, row, native),
                     official=None if verdicts is None else task.id not in verdicts,
-                    official_reason=reason,
+                    official_reason=(verdicts or {}).get(task.id, ""),
                 )
 
 
@@ -340,7 +342,7 @@ def _native(result: list[Any], names: dict[str, str]) -> Assistant:
 
 
 def _text(text: str, names: dict[str, str], native: bool) -> Assistant:
-    """A text: prose where the model had native calls in this category, else read for calls in its own syntax."""
+    """A text: prose where the model has native calls, else read for calls in its own syntax."""
     if native:
         return Assistant(content=text)
     try:

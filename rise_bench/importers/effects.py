@@ -49,7 +49,8 @@ READ_VERBS, WRITE_VERBS = frozenset(_READ.split()), frozenset(_WRITE.split())
 
 _OPENINGS = (
     r"\w*error|\w*exception|traceback|failed|failure|fatal|invalid|unable to|could not|cannot|can't|not found|"
-    r"permission denied|access denied|unauthori[sz]ed|forbidden|timed? ?out"
+    r"permission denied|access denied|unauthori[sz]ed|forbidden|timed? ?out|no such|"
+    r"unknown (?:action|tool|function|command|method|argument)"
 )
 FAILURE_PATTERNS = (
     rf"\A\s*(?:{_OPENINGS})\b",

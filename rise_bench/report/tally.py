@@ -259,7 +259,7 @@ def _not_ranked(about: About, outcomes: Outcomes, attempts: int, scorers: int) -
     if attempts < wanted:
         yield f"{attempts} of {wanted} attempts were made"
     if attempts and outcomes.fault / attempts > FAULT_LIMIT:
-        yield f"{outcomes.fault / attempts:.1%} of the attempts are faults; the limit is {FAULT_LIMIT:.0%}"
+        yield f"{100 * outcomes.fault / attempts:.1f} % of the attempts are faults; the limit is {100 * FAULT_LIMIT:.0f} %"
     if outcomes.unjudged:
         yield f"{outcomes.unjudged} attempts are unjudged"
     if scorers > 2:

@@ -273,7 +273,9 @@ def _slot_is_filled(fact: Fact, places: list[str], answer: Answer, hit: bool) ->
     material = rule is not None and any(re.search(rule.pattern, text, re.MULTILINE) for text in answer.results)
     for place in places:
         for value in fact.competing:
-            if _in_place(value, fact, place, answer) and (fact.derive or _occurs(value, fact, "\n".join(answer.results))):
+            if _in_place(value, fact, place, answer) and (
+                fact.derive or _occurs(value, fact, "\n".join(answer.results))
+            ):
                 return True
         for found in _values_of_type(fact, place, answer):
             if material or any(_occurs(_plain(found), fact, text) for text in answer.results):

@@ -37,15 +37,17 @@ def assign(
     reference: Sequence[Call],
     made: Sequence[Made],
     fit: Callable[[int, Made, dict[int, Made]], Fit],
+    order: Sequence[Sequence[int]] | None = None,
 ) -> dict[int, Made]:
     """Reference index -> made call: most critical parameters matched, then most others, then nearest in position.
 
     A made call can stand for a reference call only if it succeeded and its tool is the one meant, or one listed in
-    `also`. Each level of bindings is solved by itself, with the producers' assignment known (`fit` receives it).
+    `also`. Each level of bindings is solved by itself, with the producers' assignment known (`fit` receives it); `order`
+    is `levels(reference)` where it is known already.
     """
     chosen: dict[int, Made] = {}
     free = [call for call in made if call.succeeded]
-    for level in levels(reference):
+    for level in levels(reference) if order is None else order:
         wanted = [i for i in level if any(_may_stand(reference[i], call) for call in free)]
         if not wanted:
             continue
@@ -91,6 +93,10 @@ def assign_groups(wanted: Sequence[tuple[int, Call, str]], made: Sequence[Made])
     free = [call for call in made if call.succeeded]
     if not wanted or not free:
         return {}
+    if len(wanted) == 1:
+        index, call, group = wanted[0]
+        meant = [c for c in free if _may_stand(call, c)] or [c for c in free if c.group == group]
+        return {index: meant[0]} if meant else {}
     weight = np.zeros((len(wanted), len(free)))
     for row, (_, call, group) in enumerate(wanted):
         for column, candidate in enumerate(free):

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from rise_bench.errors import InputError
 from rise_bench.refs import at, bindings, resolve, result_value, substitute_root
 from rise_bench.score.calls import Made
+from rise_bench.score.plan import plan_of
 from rise_bench.types import Task
 
 __all__ = ["MISSING", "Missing", "expected_arguments", "is_bound", "part"]
@@ -31,7 +32,7 @@ def expected_arguments(task: Task, index: int, chosen: Mapping[int, Made], root:
     stands for the producer in this trajectory (DESIGN 3). A binding that finds nothing stays a binding: see `is_bound`.
     """
     arguments = task.reference[index].arguments
-    bound = list(bindings(arguments))
+    bound = plan_of(task).bindings[index]
     if bound:
         results: list[JsonValue] = list(task.recorded)
         for _, producer, pointer in bound:
@@ -67,6 +68,8 @@ def part(arguments: dict[str, JsonValue] | None, pointer: str) -> JsonValue | Mi
     """The part of the arguments that a pointer names, or `MISSING`."""
     if arguments is None:
         return MISSING
+    if pointer.count("/") == 1 and "~" not in pointer:  # nearly every pointer
+        return arguments.get(pointer[1:], MISSING)
     try:
         return at(arguments, pointer)
     except InputError:

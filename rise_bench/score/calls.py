@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 from referencing.jsonschema import EMPTY_REGISTRY
 
-from rise_bench.types import Assistant, Effect, Ground, Task, Tool, ToolResult, Trajectory
+from rise_bench.types import Assistant, Effect, Ground, Task, Tool, ToolResult, Trajectory, canonical
 
 __all__ = ["Made", "Tools", "calls_made", "tools_of"]
 
@@ -45,6 +45,7 @@ class Tools:
         self.digest = digest
         self._failures = {server: [_pattern(text) for text in texts] for server, texts in failures.items()}
         self._validators: dict[str, Any] = {}
+        self._judged: dict[tuple[str, str], str] = {}
 
     def effect(self, tool: str) -> Effect:
         """Effect of a tool; `unknown` where the ground does not know it."""
@@ -71,9 +72,20 @@ class Tools:
 
     def invalid(self, tool: str, arguments: dict[str, JsonValue]) -> str:
         """Why the contract refuses the arguments, one line; empty where it accepts them."""
-        found = self.by_id.get(tool)
-        if found is None:
+        if tool not in self.by_id:
             return "unknown tool"
+        key = (tool, canonical(arguments))  # attempts at one task make the same calls again and again
+        refusal = self._judged.get(key)
+        if refusal is None:
+            refusal = self._refusal(tool, arguments)
+            if len(self._judged) >= _MOST_JUDGED:
+                self._judged.clear()
+            if len(key[1]) <= _LONGEST_JUDGED:
+                self._judged[key] = refusal
+        return refusal
+
+    def _refusal(self, tool: str, arguments: dict[str, JsonValue]) -> str:
+        found = self.by_id[tool]
         validator = self._validators.get(tool)
         if validator is None:
             validator = self._validators[tool] = Draft202012Validator(found.parameters, registry=EMPTY_REGISTRY)
@@ -93,7 +105,11 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text, re.MULTILINE)
 
 
+_MOST_JUDGED = 1024
+_LONGEST_JUDGED = 4000
+_MOST_TASKS = 1024
 _TOOLS: dict[int, tuple[Ground, Tools]] = {}
+_TASK_TOOLS: dict[int, tuple[Task, Ground, Tools]] = {}
 
 
 def tools_of(task: Task, ground: Ground) -> Tools:
@@ -110,7 +126,13 @@ def tools_of(task: Task, ground: Ground) -> Tools:
         cached = _TOOLS[id(ground)] = (ground, tools)
     if not task.tools:
         return cached[1]
-    return Tools(task.tools, {server.name: server.failures for server in ground.servers}, cached[1].digest)
+    own = _TASK_TOOLS.get(id(task))
+    if own is None or own[0] is not task or own[1] is not ground:
+        if len(_TASK_TOOLS) >= _MOST_TASKS:
+            _TASK_TOOLS.clear()
+        tools = Tools(task.tools, {server.name: server.failures for server in ground.servers}, cached[1].digest)
+        own = _TASK_TOOLS[id(task)] = (task, ground, tools)
+    return own[2]
 
 
 def calls_made(trajectory: Trajectory, tools: Tools) -> list[Made]:

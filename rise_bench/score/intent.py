@@ -11,6 +11,7 @@ from rise_bench.refs import escape, unescape
 from rise_bench.score.assign import Fit, assign, assign_groups
 from rise_bench.score.bind import Missing, expected_arguments, is_bound, part
 from rise_bench.score.calls import Made, Tools
+from rise_bench.score.plan import Plan, plan_of
 from rise_bench.score.values import any_same, same_exact
 from rise_bench.types import Critical, Judge, Label, LabelName, Task
 
@@ -49,20 +50,19 @@ def compare_calls(
     task: Task, made: Sequence[Made], tools: Tools, *, root: str, executed: bool, judge: Judge | None
 ) -> Comparison:
     """The optimal assignment and every departure from the intent that the calls show."""
-    critical: dict[int, list[Critical]] = {}
-    for item in task.intent.critical:
-        critical.setdefault(item.call, []).append(item)
+    plan = plan_of(task)
 
     def fit(index: int, call: Made, chosen: dict[int, Made]) -> Fit:
         expected = expected_arguments(task, index, chosen, root)
-        hits = sum(_matches(item, expected, call, tools, root, None) is True for item in critical.get(index, ()))
+        bound = bool(plan.bindings[index])
+        hits = sum(_matches(item, expected, call, tools, root, None, bound) is True for item in plan.critical[index])
         others = sum(
             name in (call.arguments or {}) and same_exact(value, (call.arguments or {})[name])
             for name, value in expected.items()
         )
         return Fit(hits, others, call.index - index)
 
-    found = Comparison(chosen=assign(task.reference, made, fit), total=len(task.intent.critical))
+    found = Comparison(chosen=assign(task.reference, made, fit, plan.levels), total=len(task.intent.critical))
     required = required_calls(task, tools, executed)
     open_calls = [(i, task.reference[i], tools.group(task.reference[i].tool)) for i in required if i not in found.chosen]
     taken = {call.index for call in found.chosen.values()}
@@ -71,7 +71,7 @@ def compare_calls(
         found.labels.append(_missing(index, call.tool, found.siblings.get(index)))
     for index in required:
         if index in found.chosen:
-            _compare_one(task, index, critical.get(index, []), found, tools, root, judge)
+            _compare_one(task, index, plan, found, tools, root, judge)
     found.labels.extend(_order(task, found.chosen))
     return found
 
@@ -83,19 +83,19 @@ def _missing(index: int, tool: str, sibling: Made | None) -> Label:
 
 
 def _compare_one(
-    task: Task, index: int, critical: list[Critical], found: Comparison, tools: Tools, root: str, judge: Judge | None
+    task: Task, index: int, plan: Plan, found: Comparison, tools: Tools, root: str, judge: Judge | None
 ) -> None:
     call = found.chosen[index]
     expected = expected_arguments(task, index, found.chosen, root)
-    for item in critical:
-        verdict = _matches(item, expected, call, tools, root, judge)
+    for item in plan.critical[index]:
+        verdict = _matches(item, expected, call, tools, root, judge, bool(plan.bindings[index]))
         if verdict is None:
             found.unjudged += 1
         elif verdict:
             found.matched += 1
         else:
             found.labels.append(_departure(task, item, expected, call))
-    found.labels.extend(_added(task, index, expected, call, tools, critical))
+    found.labels.extend(_added(task, index, expected, call, tools, plan.critical[index]))
 
 
 def _departure(task: Task, item: Critical, expected: dict[str, JsonValue], call: Made) -> Label:
@@ -118,10 +118,19 @@ def _departure(task: Task, item: Critical, expected: dict[str, JsonValue], call:
 
 
 def _matches(
-    item: Critical, expected: dict[str, JsonValue], call: Made, tools: Tools, root: str, judge: Judge | None
+    item: Critical,
+    expected: dict[str, JsonValue],
+    call: Made,
+    tools: Tools,
+    root: str,
+    judge: Judge | None,
+    bound: bool,
 ) -> bool | None:
-    """Does the call hold the critical parameter? None: it needs a judge and there is none, or it could not decide."""
-    if is_bound(expected, item.argument):  # a binding that finds nothing can match nothing
+    """Does the call hold the critical parameter? None: it needs a judge and there is none, or it could not decide.
+
+    `bound`: the reference call has bindings, so that one may be left in `expected`.
+    """
+    if bound and is_bound(expected, item.argument):  # a binding that finds nothing can match nothing
         return False
     wanted, sent = part(expected, item.argument), part(call.arguments, item.argument)
     top = unescape(item.argument.split("/")[1]) if item.argument else ""
@@ -144,7 +153,7 @@ def _is_default(value: JsonValue, schema: dict[str, JsonValue] | None) -> bool:
 
 
 def _added(
-    task: Task, index: int, expected: dict[str, JsonValue], call: Made, tools: Tools, critical: list[Critical]
+    task: Task, index: int, expected: dict[str, JsonValue], call: Made, tools: Tools, critical: Sequence[Critical]
 ) -> list[Label]:
     """Constraining arguments that the reference does not have: not the schema's default, not free, not null.
 
@@ -152,9 +161,10 @@ def _added(
     """
     free = {pointer for number, pointer in task.intent.free if number == index}
     named = {item.argument for item in critical}
+    deep = {name for name in named if name.count("/") > 1}
     return [
         Label(name="extra_argument", call=call.index, reference=index, argument=pointer, found=value)
-        for pointer, value in _beyond(expected, call.arguments or {}, "", named)
+        for pointer, value in _beyond(expected, call.arguments or {}, "", deep)
         if pointer not in free
         and not any(name == pointer or name.startswith(pointer + "/") for name in named)
         and value is not None
@@ -163,20 +173,22 @@ def _added(
 
 
 def _beyond(
-    expected: JsonValue, found: JsonValue, pointer: str, named: set[str]
+    expected: JsonValue, found: JsonValue, pointer: str, deep: set[str]
 ) -> Iterator[tuple[str, JsonValue]]:
-    """(pointer, value) of what `found` holds and `expected` does not, down to where a critical parameter is named."""
+    """(pointer, value) of what `found` holds and `expected` does not, down to where `deep` names a critical parameter."""
     pairs: list[tuple[str, JsonValue, bool, JsonValue]] = []
     if isinstance(found, dict) and isinstance(expected, dict):
         pairs = [(escape(key), value, key in expected, expected.get(key)) for key, value in found.items()]
     elif isinstance(found, list) and isinstance(expected, list):
         pairs = [(str(i), v, i < len(expected), expected[i] if i < len(expected) else None) for i, v in enumerate(found)]
     for key, value, there, wanted in pairs:
+        if there and not deep:
+            continue
         place = f"{pointer}/{key}"
         if not there:
             yield place, value
-        elif any(name.startswith(place + "/") for name in named):
-            yield from _beyond(wanted, value, place, named)
+        elif any(name.startswith(place + "/") for name in deep):
+            yield from _beyond(wanted, value, place, deep)
 
 
 def _order(task: Task, chosen: Mapping[int, Made]) -> list[Label]:

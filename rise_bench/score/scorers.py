@@ -176,8 +176,11 @@ def _result_text(call: Made) -> str:
 def _outcome_equal(
     task: Task, trajectory: Trajectory, made: list[Made], facts: list[FactFinding], evidence: Evidence
 ) -> bool:
-    """End-state difference as the reference's, every fact stated and supported; never without a successful call."""
-    if evidence != "state" or trajectory.end_state is None:
+    """End-state difference as the reference's, every fact stated and supported; never without a successful call.
+
+    Where the reference leaves no difference and no fact is asked, any outcome would be equal: then the calls decide.
+    """
+    if evidence != "state" or trajectory.end_state is None or not (task.reference_state or task.answer):
         return False
     if task.reference and not any(call.succeeded for call in made):
         return False

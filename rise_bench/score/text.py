@@ -24,9 +24,7 @@ __all__ = [
     "tokens",
 ]
 
-_MONTHS = re.findall(
-    r"\w+", "january february march april may june july august september october november december"
-)
+_MONTHS = re.findall(r"\w+", "january february march april may june july august september october november december")
 _MONTH = {name[:length]: i + 1 for i, name in enumerate(_MONTHS) for length in (3, len(name))} | {"sept": 9}
 _MONTH_RE = "|".join(sorted(_MONTH, key=len, reverse=True))
 _UNITS = re.findall(
@@ -143,6 +141,15 @@ def _ends_sentence(text: str, i: int) -> bool:
 
 def reads_as_token(text: str) -> bool:
     """True where a string reads as number, date, path, url, id or code: then nothing may be folded away (DESIGN 4.1)."""
+    return _is_token_short(text) if len(text) <= _SHORT else _is_token(text)
+
+
+@lru_cache(maxsize=8192)
+def _is_token_short(text: str) -> bool:
+    return _is_token(text)
+
+
+def _is_token(text: str) -> bool:
     stripped = text.strip()
     if not stripped:
         return True
@@ -303,7 +310,9 @@ def _worded(text: str) -> list[float]:
     for word in re.split(r"[ -]+", text):
         if word == "and":
             continue
-        kind = "scale" if word in _SCALE else "hundred" if word == "hundred" else "tens" if _WORDS[word] >= 20 else "unit"
+        kind = (
+            "scale" if word in _SCALE else "hundred" if word == "hundred" else "tens" if _WORDS[word] >= 20 else "unit"
+        )
         if kind == "scale":
             total, current = total + max(current, 1.0) * _SCALE[word], 0.0
         elif kind == "hundred":

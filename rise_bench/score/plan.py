@@ -1,0 +1,41 @@
+"""What a task's reference says, read once per task: who feeds whom, and which parameters are critical."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rise_bench.refs import bindings
+from rise_bench.score.assign import levels
+from rise_bench.types import Critical, Task
+
+__all__ = ["Plan", "plan_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Per reference call: its bindings as (place, producer, pointer), its critical parameters; and the levels of calls."""
+
+    levels: list[list[int]]
+    bindings: tuple[tuple[tuple[str, int, str], ...], ...]
+    critical: tuple[tuple[Critical, ...], ...]
+
+
+_PLANS: dict[int, tuple[Task, Plan]] = {}
+_MOST = 4096
+
+
+def plan_of(task: Task) -> Plan:
+    """The plan of a task; the same object for the same task object."""
+    cached = _PLANS.get(id(task))
+    if cached is not None and cached[0] is task:
+        return cached[1]
+    if len(_PLANS) >= _MOST:
+        _PLANS.clear()
+    calls = range(len(task.reference))
+    plan = Plan(
+        levels=levels(task.reference),
+        bindings=tuple(tuple(bindings(call.arguments)) for call in task.reference),
+        critical=tuple(tuple(item for item in task.intent.critical if item.call == i) for i in calls),
+    )
+    _PLANS[id(task)] = (task, plan)
+    return plan
