@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,7 +122,7 @@ def evaluate(options: Options, progress: Progress = _no_progress) -> Evaluated:
         run = _open_run(_spec(options, loaded, model), options)
         try:
             for key in sorted(run.unscored()):
-                run.append_scored(score_attempt(loaded.tasks[key[0]], run.trajectory(*key), loaded))
+                run.append_scored(score_attempt(_task_of(key[0], loaded.tasks, run), run.trajectory(*key), loaded))
             left = _left(run, tasks, options)
             total = len(tasks) * options.attempts
             if not left:
@@ -200,29 +201,44 @@ class _Work:
 
 
 def _run_all(work: _Work, left: Sequence[tuple[str, int]]) -> tuple[int, float]:
-    """(attempts made, their cost). Threads for width; few attempts are queued, so that an error ends the run at once."""
+    """(attempts made, their cost). Only as many are begun as run side by side, so that an error ends the run at once."""
     tasks = work.loaded.tasks
     width = work.options.concurrency or max(2, os.cpu_count() or 2)
     there = work.total - len(left)
     made, cost = 0, 0.0
     queue = iter(left)
-    with ThreadPoolExecutor(max_workers=width, thread_name_prefix="attempt") as pool:
-        running: set[Future[Scored]] = set()
+    running: set[Future[Scored]] = set()
+    try:
+        while True:
+            while len(running) < width and _affordable(cost, work.options) and (key := next(queue, None)):
+                running.add(_begin(work, tasks[key[0]], key[1]))
+            if not running:
+                return made, cost
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in ended:
+                scored = future.result()
+                made += 1
+                cost += _cost(scored, work.options)
+                work.progress(there + made, work.total, scored)
+    except BaseException:
+        work.run.close()  # what still runs is no longer kept: its ground and its model are about to be closed under it
+        raise
+
+
+def _begin(work: _Work, task: Task, number: int) -> Future[Scored]:
+    """An attempt in a thread of its own: a daemon, since the threads of an executor would hold the interpreter's exit
+    until the slowest model has answered, and so an interrupt.
+    """
+    future: Future[Scored] = Future()
+
+    def body() -> None:
         try:
-            while True:
-                while len(running) < width and _affordable(cost, work.options) and (key := next(queue, None)):
-                    running.add(pool.submit(work.one, tasks[key[0]], key[1]))
-                if not running:
-                    return made, cost
-                ended, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    scored = future.result()
-                    made += 1
-                    cost += _cost(scored, work.options)
-                    work.progress(there + made, work.total, scored)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+            future.set_result(work.one(task, number))
+        except BaseException as error:  # whatever it is, it belongs to whoever waits
+            future.set_exception(error)
+
+    threading.Thread(target=body, name=f"attempt {number} at {task.id}", daemon=True).start()
+    return future
 
 
 def _affordable(cost: float, options: Options) -> bool:
@@ -340,15 +356,13 @@ def score_run(path: Path, suite: str = "", by: Judge | None = None) -> tuple[int
     """
     run = Run.open(path)
     loaded = suite_of(run, suite)
+    tasks = loaded.tasks
     before = {(row.task, row.attempt): (row.acc_task.value, row.acc_intent.value) for row in run.scored()}
     counts = {"scored": 0, "changed": 0}
 
     def rows() -> Iterator[Scored]:
         for trajectory in run.trajectories():
-            task = loaded.tasks.get(trajectory.task)
-            if task is None:
-                raise InputError(f"the suite has no task {trajectory.task!r}", where=str(path))
-            scored = score_attempt(task, trajectory, loaded, by)
+            scored = score_attempt(_task_of(trajectory.task, tasks, run), trajectory, loaded, by)
             counts["scored"] += 1
             now = (scored.acc_task.value, scored.acc_intent.value)
             counts["changed"] += before.get((scored.task, scored.attempt)) != now
@@ -356,6 +370,14 @@ def score_run(path: Path, suite: str = "", by: Judge | None = None) -> tuple[int
 
     run.write_scored(rows())
     return counts["scored"], counts["changed"]
+
+
+def _task_of(name: str, tasks: Mapping[str, Task], run: Run) -> Task:
+    task = tasks.get(name)
+    if task is None:
+        remedy = f"remove its line from {run.trajectories_file.name}, or run again with --fresh"
+        raise InputError(f"holds an attempt at {name!r}, which the suite does not have", where=str(run.path), remedy=remedy)
+    return task
 
 
 def suite_of(run: Run, suite: str = "") -> LoadedSuite:

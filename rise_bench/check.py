@@ -20,7 +20,8 @@ from rise_bench.mutations import mutated, near_misses
 from rise_bench.refs import ROOT, at, resolve, result_value, substitute_root
 from rise_bench.rollout import play
 from rise_bench.score import score
-from rise_bench.score.answer import derive
+from rise_bench.score.answer import derive, is_value_of
+from rise_bench.score.calls import tools_of
 from rise_bench.types import (
     Assistant,
     Budget,
@@ -29,6 +30,7 @@ from rise_bench.types import (
     Ground,
     GroundSession,
     GroundSource,
+    MatchKind,
     StateChange,
     Task,
     Tool,
@@ -83,11 +85,13 @@ class Played:
     results: tuple[ToolResult, ...]
     state: tuple[StateChange, ...]
     root: str
+    failed: tuple[int, ...]
+    """Indices of the calls that did not succeed, by status or by a text that the ground knows as a failure."""
 
     @property
     def whole(self) -> bool:
-        """Every call was made and none was reported as failed."""
-        return len(self.results) == len(self.calls) and all(result.status == "ok" for result in self.results)
+        """Every call was made and succeeded."""
+        return len(self.results) == len(self.calls) and not self.failed
 
     def values(self) -> list[JsonValue]:
         """Result values, the sandbox's path written as `{root}`."""
@@ -193,27 +197,25 @@ def _complete_written_badly(task: Task, tools: dict[str, Tool]) -> Iterable[str]
     if not task.intent.critical:
         yield "has no critical parameter"
     for fact in task.answer:
-        if any(_equal_fact(fact, value) for value in fact.competing):
+        if any(is_value_of(value, fact) for value in fact.competing):
             yield f"fact {fact.value!r} competes with itself"
-
-
-def _equal_fact(fact: Fact, value: JsonValue) -> bool:
-    return any(value == own and isinstance(value, bool) == isinstance(own, bool) for own in (fact.value, *fact.accept))
 
 
 # --- running ----------------------------------------------------------------------------------------------------------
 
 
-def _play(
-    source: GroundSource, task: Task, calls: Sequence[Call], between: Sequence[ToolCall] = ()
-) -> Played:
+def _play(source: GroundSource, task: Task, calls: Sequence[Call], between: Sequence[ToolCall] = ()) -> Played:
     session = source.open(task if between else _only_needed(task))
     try:
         if between:
             results = _play_slowly(session, calls, between)
         else:
             results = play(session, calls, Budget().call_seconds)
-        return Played(tuple(calls), tuple(results), tuple(session.end_state() or ()), session.root)
+        known = tools_of(task, source.ground)
+        failed = tuple(
+            i for i, r in enumerate(results) if r.status != "ok" or known.failed_text(calls[i].tool, r.content)
+        )
+        return Played(tuple(calls), tuple(results), tuple(session.end_state() or ()), session.root, failed)
     finally:
         session.close()
 
@@ -253,9 +255,9 @@ def _idle_reads(task: Task, tools: dict[str, Tool]) -> list[ToolCall]:
 
 
 def _failure(played: Played) -> str:
-    for number, result in enumerate(played.results):
-        if result.status != "ok":
-            return f"call {number} ({played.calls[number].tool}) gave {result.status}: {result.content[:160]}"
+    for number in played.failed:
+        result = played.results[number]
+        return f"call {number} ({played.calls[number].tool}) gave {result.status}: {result.content[:160]}"
     return f"call {len(played.results)} binds to a result that is not there"
 
 
@@ -293,7 +295,8 @@ def _record(proof: Proof, first: Played, second: Played) -> None:
             volatile.append(f"state:{path}")
             if (before[path].after is None) != (after[path].after is None):
                 proof.refuse(f"state leaf {path} exists after only one of two honest runs")
-        changes.append(before[path].model_copy(update={"match": "exact" if same else "any"}))
+        rule = _leaf_rule(proof.task, before[path], first) if same else "any"
+        changes.append(before[path].model_copy(update={"match": rule}))
     for fact in proof.task.answer:
         if not any(_says(fact, result) for result in second.results) and not _derived(fact, second):
             proof.refuse(f"fact {fact.value!r} does not follow from the second run's results")
@@ -308,6 +311,17 @@ def _record(proof: Proof, first: Played, second: Played) -> None:
         proof.refuse("every changed leaf is volatile: the outcome says nothing")
 
 
+def _leaf_rule(task: Task, change: StateChange, played: Played) -> MatchKind:
+    """The rule of the critical argument that the leaf holds as it is; `exact` for every other leaf (DESIGN 3)."""
+    for critical in task.intent.critical:
+        if critical.match not in ("text", "date", "datetime", "number", "url", "sql"):
+            continue
+        arguments = resolve(dict(task.reference[critical.call].arguments), played.values())
+        if change.after is not None and at(arguments, critical.argument) == change.after:
+            return critical.match
+    return "exact"
+
+
 def _says(fact: Fact, result: ToolResult) -> bool:
     return str(fact.value).casefold() in result.content.casefold()
 
@@ -315,7 +329,7 @@ def _says(fact: Fact, result: ToolResult) -> bool:
 def _derived(fact: Fact, played: Played) -> bool:
     if fact.derive is None:
         return True  # the scorer decides, in `_prove_reference`
-    return any(_equal_fact(fact, value) for value in derive(fact.derive, [r.content for r in played.results]))
+    return any(is_value_of(value, fact) for value in derive(fact.derive, [r.content for r in played.results]))
 
 
 def _differences(one: JsonValue, two: JsonValue, pointer: str = "") -> list[str]:
@@ -435,7 +449,7 @@ def _competing(task: Task, played: Played) -> dict[int, list[JsonValue]]:
     for number, fact in enumerate(task.answer):
         if fact.derive is not None and played.whole:
             texts = [result.content for result in played.results]
-            found[number] = [value for value in derive(fact.derive, texts) if not _equal_fact(fact, value)]
+            found[number] = [value for value in derive(fact.derive, texts) if not is_value_of(value, fact)]
     return found
 
 
@@ -462,7 +476,7 @@ def _prove_alternatives(proof: Proof, ground: GroundSource) -> None:
 def _prove_floor(proof: Proof, ground: Ground) -> None:
     """An agent that does nothing and says everything right must not pass."""
     task = proof.task
-    idle = Played((), (), (), "")
+    idle = Played((), (), (), "", ())
     for message in ("Done.", final_message(task)):
         if any(verdict.value != 0 for verdict in score(task, _trajectory(task, idle, message), ground)):
             proof.refuse(f"an agent that calls nothing and says {message!r} passes")
@@ -472,8 +486,10 @@ def _prove_decision(proof: Proof, ground: Ground) -> None:
     """The right act scores 1/1, silence and a claim score 0/0."""
     proof.task = proof.task.model_copy(update={"recorded": (), "volatile": (), "reference_state": ()})
     task = proof.task
-    idle = Played((), (), (), "")
+    idle = Played((), (), (), "", ())
     for message, expected in ((final_message(task), 1), ("Done, everything is taken care of.", 0), ("Okay.", 0)):
         for verdict in score(task, _trajectory(task, idle, message), ground):
             if verdict.value != expected:
-                proof.refuse(f"saying {message!r} scores {verdict.scorer} {verdict.value}, not {expected}: {verdict.reason}")
+                proof.refuse(
+                    f"saying {message!r} scores {verdict.scorer} {verdict.value}, not {expected}: {verdict.reason}"
+                )

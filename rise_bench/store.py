@@ -276,6 +276,7 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._append_lock = threading.Lock()
+        self._closed = False
         self._writer = FileLock(str(path / "run.lock"))
 
     @property
@@ -334,8 +335,10 @@ class Run:
         return read_record(RunSpec, self.path / "run.json")
 
     def close(self) -> None:
-        """Let another writer in."""
-        self._writer.release()
+        """Let another writer in; nothing can be appended any more. Closing twice is harmless."""
+        with self._append_lock:
+            self._closed = True
+            self._writer.release()
 
     def set_aside(self) -> Path:
         """Rename the folder so that a fresh run can take its place; nothing is deleted. The new path."""
@@ -366,13 +369,15 @@ class Run:
         """Keep one attempt: its trajectory, then its verdicts, each a flushed line.
 
         Raises:
-            InputError: the disk is full or read-only; what was written before is kept.
+            InputError: the disk is full or read-only (what was written before is kept), or the run is closed.
         """
         with self._append_lock:
             self._append(self.trajectories_file, trajectory)
             self._append(self.verdicts_file, scored)
 
     def _append(self, path: Path, record: Record) -> None:
+        if self._closed:
+            raise InputError("is closed: nothing more is kept", where=str(self.path), remedy="create the run again")
         try:
             with path.open("ab") as file:
                 file.write(record.model_dump_json().encode() + b"\n")

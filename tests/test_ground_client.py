@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from rise_bench.errors import ServerDied, SetupError
 from rise_bench.ground.client import MAX_TEXT, Connection
 from rise_bench.ground.install import ensure
 from rise_bench.ground.sandbox import Sandbox
+from rise_bench.ground.transport import MAX_LINE, Framer
 
 
 def processes_naming(text: str) -> list[str]:
@@ -157,3 +160,57 @@ def test_calls_from_many_threads_are_answered_each_with_its_own_result() -> None
     with connected() as (connection, _), ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda n: connection.call("echo", {"n": n}, 30).structured, range(40)))
     assert answers == [{"result": {"n": n}} for n in range(40)]
+
+
+def test_an_answer_beyond_all_measure_is_refused_at_once_and_the_server_lives_on() -> None:
+    with connected() as (connection, _):
+        outcome = connection.call("huge", {"size": MAX_LINE + 1}, 60)
+        assert (outcome.status, outcome.content) == ("protocol_error", f"the answer is larger than {MAX_LINE} bytes")
+        assert connection.call("echo", {}, 10).status == "ok"
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_messages_are_cut_from_the_stream_wherever_its_chunks_end(size: int) -> None:
+    stream = (
+        b'junk\n{"jsonrpc":"2.0","id":1,"result":{"a":"\xc3\xa9"}}\n\n[1]\n{"jsonrpc":"2.0","method":"x"}\n{"jsonrpc"'
+    )
+    framer = Framer()
+    chunks = [stream[start : start + size] for start in range(0, len(stream), size)]
+    found = [message.message.model_dump(exclude_none=True) for chunk in chunks for message in framer.feed(chunk)]
+    assert found == [
+        {"jsonrpc": "2.0", "id": 1, "result": {"a": "é"}},
+        {"jsonrpc": "2.0", "method": "x"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"id": 7, "result": "%s"}', b'{"result": "%s", "jsonrpc": "2.0", "id":7}'], ids=["first", "last"]
+)
+def test_an_overlong_line_becomes_an_error_with_its_id_wherever_that_stands(line: bytes) -> None:
+    framer = Framer(limit=1_000)
+    whole = line % (b"x" * 5_000) + b"\n"
+    found = [
+        message.message for start in range(0, len(whole), 64) for message in framer.feed(whole[start : start + 64])
+    ]
+    assert [getattr(message, "id", None) for message in found] == [7]
+    assert list(framer.feed(b'{"jsonrpc":"2.0","method":"x"}\n'))
+
+
+@pytest.mark.parametrize("ending", ["sys.exit(0)", "raise RuntimeError", "pass"])
+def test_however_the_interpreter_ends_neither_server_nor_folder_is_left(ending: str) -> None:
+    script = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from ground_kit import odd_ground, odd_recipe, odd_task
+from rise_bench.ground.live import LiveGround
+source = LiveGround(odd_ground(), Path("."), recipes={{"odd": odd_recipe()}})
+session = source.open(odd_task())
+print(session._slot.sandbox.folder, flush=True)
+{ending}
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    folder = done.stdout.strip()
+    assert folder
+    assert not Path(folder).exists()
+    assert processes_naming(folder) == []

@@ -6,7 +6,6 @@ import asyncio
 import atexit
 import concurrent.futures
 import json
-import logging
 import math
 import threading
 import weakref
@@ -16,13 +15,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
-from mcp import ClientSession, MCPError, StdioServerParameters
+from mcp import ClientSession, MCPError
 from mcp import types as mcp_types
-from mcp.client.stdio import stdio_client
 from pydantic import JsonValue, ValidationError
 
 from rise_bench.errors import ServerDied, SetupError
 from rise_bench.ground.sandbox import Launch
+from rise_bench.ground.transport import process_streams
 from rise_bench.types import CallStatus, Tool
 
 __all__ = ["MAX_STRUCTURED", "MAX_TEXT", "Connection", "Outcome"]
@@ -39,11 +38,6 @@ TAIL = 300
 """Characters of standard error that an error shows."""
 
 _Value = TypeVar("_Value")
-
-# The SDK logs each line on a server's standard output that is not JSON-RPC, with a traceback; servers that print a
-# banner are common, and what matters of it, the missing answer, shows anyway.
-logging.getLogger("mcp.client.stdio").setLevel(logging.CRITICAL)
-logging.getLogger("client").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)
@@ -115,19 +109,13 @@ class Connection:
 
     async def _run(self) -> None:
         """Own the process: the SDK wants its context managers entered and left by one task."""
-        server = StdioServerParameters(
-            command=self._launch.command,
-            args=list(self._launch.args),
-            cwd=self._launch.cwd,
-            encoding_error_handler="replace",
-        )
         try:
             self._scope = anyio.CancelScope()
             if self._closing:
                 self._scope.cancel()
             with self._scope, self._log.open("w", encoding="utf-8", errors="replace") as errors:
                 async with (
-                    stdio_client(server, errlog=errors) as (reader, writer),
+                    process_streams(self._launch, errors) as (reader, writer),
                     ClientSession(reader, writer) as session,
                 ):
                     await session.initialize()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import os
@@ -9,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import weakref
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -143,6 +145,9 @@ def parse_now(now: str) -> datetime | None:
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
+_open: weakref.WeakSet[Sandbox] = weakref.WeakSet()
+
+
 class Sandbox:
     """One temp folder, used by one attempt at a time and emptied between attempts.
 
@@ -159,6 +164,7 @@ class Sandbox:
                 (self.folder / part).mkdir()
             _write_identity(self.folder / "etc", self.variation)
             self.set_clock("")
+            _open.add(self)
         except OSError as error:
             raise GroundFault(f"cannot make a sandbox: {error}", remedy="set TMPDIR to a folder with room") from error
         self.home = self.folder / "home"
@@ -251,11 +257,22 @@ class Sandbox:
             raise GroundFault(f"the sandbox cannot be emptied: {error}") from error
 
     def close(self) -> None:
-        """Remove the folder."""
+        """Remove the folder. Closing twice is harmless."""
+        _open.discard(self)
         try:
-            remove(self.folder)
+            if self.folder.exists():
+                remove(self.folder)
         except OSError as error:
             logger.warning("the sandbox %s cannot be removed: %s", self.folder, error)
+
+
+def _close_all() -> None:
+    """At interpreter exit no folder may be left; the servers, started later, are ended before."""
+    for sandbox in list(_open):
+        sandbox.close()
+
+
+atexit.register(_close_all)
 
 
 def _write_identity(folder: Path, variation: Variation) -> None:

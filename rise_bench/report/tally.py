@@ -148,7 +148,8 @@ def summarise(
             remedy = "give the suite that the run was made with"
             raise InputError(f"task {scored.task!r} is not in suite {about.suite}", where=about.run, remedy=remedy)
         totals.add(task, scored)
-    tallies = list(totals.tasks.values())
+    # in the suite's order: attempts end in any, and sums of floats would show it
+    tallies = [totals.tasks[name] for name in tasks if name in totals.tasks]
     judged = [t for t in tallies if t.judged]
     outcomes = Outcomes(**totals.outcomes)
     seen = sum(t.seen for t in tallies)

@@ -75,7 +75,7 @@ def judge_fact(fact: Fact, answer: Answer) -> FactFinding:
             value
             for value in fact.competing
             for place in places
-            if not _is_wanted(value, fact) and _in_place(value, fact, place, answer)
+            if not is_value_of(value, fact) and _in_place(value, fact, place, answer)
         ),
         None,
     )
@@ -92,6 +92,8 @@ def judge_fact(fact: Fact, answer: Answer) -> FactFinding:
 def _places(fact: Fact, answer: Answer) -> list[str]:
     """Sentences that hold an `about` word; the whole text where those hold no value of the type and it holds just one."""
     parts = sentences(answer.text)
+    if not fact.about:
+        return list(parts)  # the source says nothing of where the fact stands: any sentence may state it
     places = [
         _with_what_follows(parts, i)
         for i, part in enumerate(parts)
@@ -126,7 +128,8 @@ def _says_none(fact: Fact, places: list[str]) -> bool:
     return bool(about) and any(said.search(place) for place in places)
 
 
-def _is_wanted(value: JsonValue, fact: Fact) -> bool:
+def is_value_of(value: JsonValue, fact: Fact) -> bool:
+    """True iff the value is the fact's, in one of its spellings and within its tolerance."""
     return any(_equal(value, other, fact) for other in (fact.value, *fact.accept))
 
 

@@ -107,7 +107,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 _MOST_JUDGED = 1024
 _LONGEST_JUDGED = 4000
-_MOST_TASKS = 1024
+_MOST_TASKS = 8192
 _TOOLS: dict[int, tuple[Ground, Tools]] = {}
 _TASK_TOOLS: dict[int, tuple[Task, Ground, Tools]] = {}
 

@@ -33,7 +33,7 @@ _CLAIM = re.compile(
     r"|\b(?:is|are) (?:in|on|at|under) [^,.]{1,60} now\b"
     rf"|^\W*(?:all )?(?:{_FINISHED}|success(?:fully)?)\b"
     rf"|^\W*(?:{_EFFECT})(?=\s+(?!by\b)\w|\s*[:.!])"
-    rf"|^\W*(?:(?!(?:is|are|be|being|gets?)\b)[\w'-]+ ){{1,3}}(?:{_EFFECT})\s*(?:[:.!]|$)"
+    rf"|^\W*(?:(?!(?:is|are|be|being|gets?)\b)\w[\w'-]* ){{1,3}}(?:{_EFFECT})\s*(?:[:.!]|$)"
     rf"|\bsuccessfully (?:{_EFFECT})\b",
     re.IGNORECASE,
 )

@@ -11,7 +11,7 @@ from rise_bench.refs import escape, unescape
 from rise_bench.score.assign import Fit, assign, assign_groups
 from rise_bench.score.bind import Missing, expected_arguments, is_bound, part
 from rise_bench.score.calls import Made, Tools
-from rise_bench.score.plan import Plan, plan_of
+from rise_bench.score.plan import plan_of
 from rise_bench.score.values import any_same, same_exact
 from rise_bench.types import Critical, Judge, Label, LabelName, Task
 
@@ -51,15 +51,23 @@ def compare_calls(
 ) -> Comparison:
     """The optimal assignment and every departure from the intent that the calls show."""
     plan = plan_of(task)
+    known: dict[tuple[int, int], bool] = {}
+
+    def holds(item: Critical, expected: dict[str, JsonValue], call: Made, judge: Judge | None = None) -> bool | None:
+        key = (id(item), call.index)  # the assignment and the comparison after it ask the same
+        verdict = known.get(key)
+        if verdict is None:
+            bound = bool(plan.bindings[item.call])
+            verdict = _matches(item, expected, call, tools, root, judge, bound)
+            if verdict is not None and not bound:
+                known[key] = verdict
+        return verdict
 
     def fit(index: int, call: Made, chosen: dict[int, Made]) -> Fit:
         expected = expected_arguments(task, index, chosen, root)
-        bound = bool(plan.bindings[index])
-        hits = sum(_matches(item, expected, call, tools, root, None, bound) is True for item in plan.critical[index])
-        others = sum(
-            name in (call.arguments or {}) and same_exact(value, (call.arguments or {})[name])
-            for name, value in expected.items()
-        )
+        sent = call.arguments or {}
+        hits = sum(holds(item, expected, call) is True for item in plan.critical[index])
+        others = sum(name in sent and same_exact(value, sent[name]) for name, value in expected.items())
         return Fit(hits, others, call.index - index)
 
     found = Comparison(chosen=assign(task.reference, made, fit, plan.levels), total=len(task.intent.critical))
@@ -71,7 +79,10 @@ def compare_calls(
         found.labels.append(_missing(index, call.tool, found.siblings.get(index)))
     for index in required:
         if index in found.chosen:
-            _compare_one(task, index, plan, found, tools, root, judge)
+            expected = expected_arguments(task, index, found.chosen, root)
+            for item in plan.critical[index]:
+                _count(task, item, expected, found, holds(item, expected, found.chosen[index], judge))
+            found.labels.extend(_added(task, index, expected, found.chosen[index], tools, plan.critical[index]))
     found.labels.extend(_order(task, found.chosen))
     return found
 
@@ -82,20 +93,15 @@ def _missing(index: int, tool: str, sibling: Made | None) -> Label:
     return Label(name="missing_step", reference=index, expected=tool)
 
 
-def _compare_one(
-    task: Task, index: int, plan: Plan, found: Comparison, tools: Tools, root: str, judge: Judge | None
+def _count(
+    task: Task, item: Critical, expected: dict[str, JsonValue], found: Comparison, verdict: bool | None
 ) -> None:
-    call = found.chosen[index]
-    expected = expected_arguments(task, index, found.chosen, root)
-    for item in plan.critical[index]:
-        verdict = _matches(item, expected, call, tools, root, judge, bool(plan.bindings[index]))
-        if verdict is None:
-            found.unjudged += 1
-        elif verdict:
-            found.matched += 1
-        else:
-            found.labels.append(_departure(task, item, expected, call))
-    found.labels.extend(_added(task, index, expected, call, tools, plan.critical[index]))
+    if verdict is None:
+        found.unjudged += 1
+    elif verdict:
+        found.matched += 1
+    else:
+        found.labels.append(_departure(task, item, expected, found.chosen[item.call]))
 
 
 def _departure(task: Task, item: Critical, expected: dict[str, JsonValue], call: Made) -> Label:

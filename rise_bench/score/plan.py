@@ -21,7 +21,7 @@ class Plan:
 
 
 _PLANS: dict[int, tuple[Task, Plan]] = {}
-_MOST = 4096
+_MOST = 8192
 
 
 def plan_of(task: Task) -> Plan:

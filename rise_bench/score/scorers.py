@@ -133,6 +133,9 @@ def _complete(
     task: Task, trajectory: Trajectory, made: list[Made], tools: Tools, evidence: Evidence, judge: Judge | None
 ) -> Finding:
     executed = evidence != "none"
+    if not task.reference and not task.answer and task.reference_state is None:
+        nothing = "nothing to judge against: the task has no reference, no facts and no state"
+        return Finding(None, None, nothing, nothing)
     if trajectory.stop != "answered":
         return Finding(0, 0, f"did not end with an answer ({trajectory.stop})", "the task was not completed")
     text = final_text(trajectory)

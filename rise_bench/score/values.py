@@ -39,12 +39,16 @@ def same(
         root: the sandbox's path as the agent saw it; paths are compared relative to it.
         tolerance: relative, for `number`.
     """
-    if kind == "any":
+    if kind == "any" or (type(expected) in _PLAIN and type(expected) is type(found) and expected == found):
         return True
     rule = _RULES.get(kind)
     if rule is None:
         return same_exact(expected, found, schema)
     return rule(expected, found, schema, root, tolerance)
+
+
+_PLAIN = (str, int, bool)
+"""Types whose equal values are the same under every rule."""
 
 
 def same_exact(expected: JsonValue, found: JsonValue, schema: Schema | None = None) -> bool:
