@@ -325,6 +325,7 @@ def _open_ground(options: Options, loaded: LoadedSuite, tasks: Sequence[Task]) -
         ground=loaded.ground,
         fixtures=loaded.fixtures,
         servers=tuple(dict.fromkeys(name for task in tasks for name in task.servers)),
+        recipes=loaded.recipes,
         cassette=options.cassette or loaded.path / "cassette.jsonl",
         allow_unsafe=options.allow_unsafe,
     )
@@ -376,7 +377,8 @@ def _task_of(name: str, tasks: Mapping[str, Task], run: Run) -> Task:
     task = tasks.get(name)
     if task is None:
         remedy = f"remove its line from {run.trajectories_file.name}, or run again with --fresh"
-        raise InputError(f"holds an attempt at {name!r}, which the suite does not have", where=str(run.path), remedy=remedy)
+        what = f"holds an attempt at {name!r}, which the suite does not have"
+        raise InputError(what, where=str(run.path), remedy=remedy)
     return task
 
 

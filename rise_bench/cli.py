@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, NoReturn, Protocol, cast
 
 from rise_bench.errors import RiseError
 from rise_bench.plain import one_line
@@ -62,17 +63,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code. `argv` without the program's name (default: this process's)."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(words)
+        code = _run(words)
+        sys.stdout.flush()
+        return code
     except RiseError as error:
         _complain(error)
         return 2
     except KeyboardInterrupt:
         print("interrupted; the same command goes on where it stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # the reader (head, less) has what it wanted; the interpreter must not fail again when it flushes at exit
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        # the interpreter must not fail again when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        if error.errno == errno.EPIPE:
+            return 0  # the reader (head, less) has what it wanted
+        _complain(RiseError(str(error.strerror), where=str(error.filename or ""), remedy="free some space"))
+        return 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains as all of the command line does: one line, one remedy."""
+
+    def error(self, message: str) -> NoReturn:
+        """Complain and exit 2."""
+        _complain(RiseError(message, remedy=f"see `{self.prog} --help`"))
+        self.exit(2)
 
 
 def _run(words: list[str]) -> int:
@@ -82,15 +99,23 @@ def _run(words: list[str]) -> int:
     if len(words) > 1 and words[1] in ("-h", "--help") and (verbs := _verbs(words[0])):
         print("\n".join(_lines(verbs)))
         return 0
+    for word in words:
+        if not _is_unicode(word):
+            raise RiseError(f"{word!r} is not UTF-8", where="command line", remedy="write it in UTF-8")
     if words[0] in ("--version", "-V"):
         name, summary, module = "--version", None, _VERSION
     else:
         name = _command(words)
         module, summary = COMMANDS[name]
     command = cast(CommandModule, importlib.import_module(module))
-    parser = argparse.ArgumentParser(prog=f"rise-bench {name}", description=summary, allow_abbrev=False)
+    parser = _Parser(prog=f"rise-bench {name}", description=summary, allow_abbrev=False)
     command.add_arguments(parser)
     return command.run(parser.parse_args(words[len(name.split()) :]))
+
+
+def _is_unicode(text: str) -> bool:
+    """False where the text holds halves of characters, as bytes that are not UTF-8 become on a command line."""
+    return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def _command(words: list[str]) -> str:

@@ -7,6 +7,7 @@ folder, resume.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -84,7 +85,8 @@ def _record(kind: type[R], value: Any, where: str) -> R:
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
-            message = f"unknown key {field.split('.')[-1]!r}"
+            field, _, key = field.rpartition(".")
+            message = f"unknown key {key!r}"
         raise InputError(
             f"{field + ': ' if field else ''}{message}{more}", where=where, remedy=f"see schemas/{kind.__name__}.json"
         ) from None
@@ -166,7 +168,7 @@ def write_lines(path: Path, records: Iterator[Record] | list[Record] | tuple[Rec
 
 def _cannot_write(path: Path, error: OSError) -> InputError:
     remedy = "free some space and run the same command again: what was written is kept"
-    if error.errno != 28:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         remedy = "choose a folder that can be written (--output)"
     return InputError(f"cannot be written: {error.strerror}", where=str(path), remedy=remedy)
 
@@ -186,6 +188,11 @@ class LoadedSuite:
     def fixtures(self) -> Path:
         """Folder of the fixture trees."""
         return self.path / "fixtures"
+
+    @property
+    def recipes(self) -> Path:
+        """Folder of launch recipes for servers that the catalogue does not have; mostly absent."""
+        return self.path / "recipes"
 
     @property
     def tasks(self) -> dict[str, Task]:
@@ -229,16 +236,17 @@ def load_suite(name: str, *, proved: bool = True) -> LoadedSuite:
     head = read_yaml(path / "suite.yaml")
     if not isinstance(head, dict):
         raise InputError("is not a mapping", where=str(path / "suite.yaml"))
+    found = str(head.get("version", ""))
+    if version and found != version:
+        raise InputError(
+            f"is version {found}, not {version}",
+            where=str(path),
+            remedy=f"ask for {wanted}@{found}, or install the release that holds {version}",
+        )
     head = {key: value for key, value in head.items() if key != "servers"}
     ground = read_record(Ground, path / "ground.json") if (path / "ground.json").is_file() else Ground(name=wanted)
     tasks = tuple(read_records(Task, path / "tasks.jsonl")) if proved else tuple(_written_tasks(path))
     suite = _record(Suite, {**head, "ground": ground.digest(), "tasks": tasks}, str(path / "suite.yaml"))
-    if version and suite.version != version:
-        raise InputError(
-            f"is version {suite.version}, not {version}",
-            where=str(path),
-            remedy=f"ask for {wanted}@{suite.version}, or install the release that holds {version}",
-        )
     _refuse_twins(tasks, path)
     return LoadedSuite(suite, ground, path)
 

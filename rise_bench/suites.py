@@ -10,7 +10,7 @@ from rise_bench import plugins
 from rise_bench.check import Finding, Proof, check_tasks
 from rise_bench.errors import InputError
 from rise_bench.ground.freeze import freeze
-from rise_bench.ground.recipe import load_recipe
+from rise_bench.ground.recipe import load_recipe, recipes_in
 from rise_bench.store import LoadedSuite, load_suite, read_records, read_yaml, write_atomic, write_lines
 from rise_bench.types import GroundSource, Task
 
@@ -103,6 +103,7 @@ def _source(loaded: LoadedSuite, tasks: Sequence[Task], allow_unsafe: bool, *, v
     source: GroundSource = factory(
         ground=loaded.ground,
         fixtures=loaded.fixtures,
+        recipes=loaded.recipes,
         servers=tuple(dict.fromkeys(name for task in tasks if task.kind == "complete" for name in task.servers)),
         allow_unsafe=allow_unsafe,
         varied=varied,
@@ -116,7 +117,8 @@ def _freeze(loaded: LoadedSuite) -> None:
     servers = head.get("servers") if isinstance(head, dict) else None
     if not isinstance(servers, list) or not servers:
         raise InputError("names no servers", where=str(loaded.path / "suite.yaml"), remedy="add `servers: [...]`")
-    ground = freeze(loaded.suite.name, [load_recipe(str(server)) for server in servers])
+    own = recipes_in(loaded.recipes)
+    ground = freeze(loaded.suite.name, [own.get(str(server)) or load_recipe(str(server)) for server in servers])
     write_atomic(loaded.path / "ground.json", ground.model_dump_json(indent=1) + "\n")
 
 

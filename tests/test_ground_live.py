@@ -178,6 +178,18 @@ def test_closing_the_ground_ends_what_waits_and_opens_nothing_more(live: OpenGro
 
 
 @pytest.mark.skipif(bwrap_problem() is not None, reason="needs bubblewrap")
+def test_closing_the_ground_ends_the_sessions_that_are_open_too(live: OpenGround) -> None:
+    source = live()
+    session = source.open(odd_task())
+    folder = session._slot.sandbox.folder  # type: ignore[attr-defined]
+    source.close()
+    assert not folder.exists()
+    with pytest.raises(GroundFault):
+        session.call(call("echo"), 30)
+    session.close()
+    source.close()
+
+
 def test_a_varied_ground_has_another_path_and_the_same_state(live: OpenGround) -> None:
     states = []
     for variation in (None, Variation.second()):

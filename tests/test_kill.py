@@ -175,9 +175,7 @@ def test_a_second_command_on_a_run_that_is_being_written_is_refused(suite: Path,
     words = command(suite, tmp_path / "runs")
     with held(words, tmp_path / "made.txt") as run:
         run.let_through(1)
-        second = subprocess.run(
-            words, env=environment(), capture_output=True, text=True, encoding="utf-8", check=False
-        )
+        second = subprocess.run(words, env=environment(), capture_output=True, text=True, encoding="utf-8", check=False)
     assert second.returncode == 2
     assert second.stderr.startswith("error: ")
     assert "another process writes in this run" in second.stderr

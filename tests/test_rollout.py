@@ -40,9 +40,9 @@ def script(*steps: Step) -> Scripted:
     return Scripted(played)
 
 
-def run(model: Model, ground: toy.FolderGround | None = None, task: Task = toy.MOVE, **limits: float) -> Trajectory:
+def run(model: Model, ground: toy.FolderGround | None = None, **limits: float) -> Trajectory:
     budget = Budget.model_validate(limits)
-    return attempt(model, ground or toy.FolderGround(), task, system_prompt=toy.PROMPT, budget=budget, seed=7)
+    return attempt(model, ground or toy.FolderGround(), toy.MOVE, system_prompt=toy.PROMPT, budget=budget, seed=7)
 
 
 def results(trajectory: Trajectory) -> list[ToolResult]:
@@ -108,7 +108,7 @@ def test_an_attempt_keeps_prompt_request_calls_results_state_and_counts() -> Non
     kinds = [type(message) for message in made.messages]
     assert kinds == [System, User, Assistant, ToolResult, ToolResult, Assistant]
     assert isinstance(made.messages[0], System)
-    assert made.messages[0].content.startswith("You work for one person. It is 2026-04-02T09:00:00Z; the files are in /")
+    assert "It is 2026-04-02T09:00:00Z; the files are in /home/user." in made.messages[0].content
     assert [result.changed for result in results(made)] == [None, ("archive/2026/planning.md", "notes/planning.md")]
     assert made.end_state is not None
     assert [change.path for change in made.end_state] == ["archive/2026/planning.md", "notes/planning.md"]
@@ -160,7 +160,7 @@ def test_an_unknown_tool_is_answered_as_a_host_would_and_the_attempt_goes_on() -
 def test_a_limit_that_is_reached_ends_the_attempt_with_its_name(
     limits: dict[str, float], stop: str, turns: int, calls: int
 ) -> None:
-    made = run(Counting(), **limits)
+    made = run(Counting(), None, **limits)
     assert (made.stop, made.usage.turns, made.usage.calls) == (stop, turns, calls)
     assert values(toy.MOVE, made) == (0, 0)
     assert [label.name for label in score(toy.proved()[1], made, toy.GROUND)[0].labels][-1] == "budget"

@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from score_kit import GROUND, Did, attempt, call, label_names, static, task, values, verdicts, wrote
 from test_score_dummies import BOOK, BOOK_20, BOOKED, BOOKED_20, BOOKING, DUMMIES
 
 from rise_bench.score import VERSION, score
+from rise_bench.score.calls import plainly_valid
 from rise_bench.types import Assistant, Ground, Server, Tool, ToolCall, ToolResult, Trajectory
 
 GOLDEN = Path(__file__).parent / "golden" / "verdicts.json"
@@ -299,6 +303,39 @@ def test_an_id_that_a_model_uses_again_in_a_later_turn_keeps_its_own_result() ->
     assert values(about, attempt(second, first, say="7 invoices.")) == (1, 1)
     assert values(about, attempt((second, first), say="7 invoices.")) == (1, 1)
     assert values(about, attempt((first, first), say="7 invoices.")) == (0, 0)
+
+
+schemas: st.SearchStrategy[dict[str, Any]] = st.deferred(
+    lambda: st.fixed_dictionaries(
+        {},
+        optional={
+            "type": st.sampled_from(["string", "integer", "number", "boolean", "array", "object", "null", ["string"]]),
+            "enum": st.lists(st.sampled_from(["a", 1, True, 1.0, None]), min_size=1, max_size=3),
+            "properties": st.dictionaries(st.sampled_from("ab"), schemas, max_size=2),
+            "required": st.lists(st.sampled_from("ab"), max_size=2, unique=True),
+            "items": schemas | st.booleans(),
+            "additionalProperties": schemas | st.booleans(),
+            "minimum": st.just(2),
+        },
+    )
+)
+instances = st.recursive(
+    st.sampled_from(["a", "b", 0, 1, 1.0, 2.5, True, False, None]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(schema=schemas, value=instances)
+def test_what_is_plainly_valid_is_valid_for_jsonschema(schema: Any, value: Any) -> None:
+    assert not plainly_valid(schema, value) or Draft202012Validator(schema).is_valid(value)
+
+
+def test_a_plain_call_is_plainly_valid() -> None:
+    parameters = next(tool.parameters for tool in GROUND.servers[0].tools if tool.name == "book")
+    assert plainly_valid(parameters, {"day": "x", "seats": 1.5, "more": None})
+    assert not plainly_valid(parameters, {"room": "x"})
+    assert not plainly_valid(parameters, {"day": 1})
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_a_full_disk_is_said_and_what_was_written_before_is_kept(tmp_path: Path)
     run.verdicts_file.symlink_to("/dev/full")
     with pytest.raises(InputError, match="No space left"):
         run.append(*attempt("b"))
-    assert ("a", 0) in run.keys()
+    assert run.keys() >= {("a", 0)}
 
 
 def test_writing_is_whole_or_not_at_all(tmp_path: Path) -> None:

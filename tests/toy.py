@@ -6,7 +6,7 @@ import atexit
 import functools
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -189,7 +189,7 @@ class FolderSession:
 
     def __init__(self, source: FolderGround, task: Task) -> None:
         self.root = VISIBLE_ROOT
-        self.tools = offered(GROUND, task, self.root)
+        self.tools: Sequence[Tool] = offered(GROUND, task, self.root)
         self._known = {tool.id: tool for tool in self.tools}
         self._source = source
         self._files = dict(FILES)

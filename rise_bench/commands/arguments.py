@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 
 from dotenv import find_dotenv, load_dotenv
@@ -71,7 +72,7 @@ def whole(text: str) -> int:
 
 
 def amount(text: str) -> float:
-    """A sum of money from 0, for argparse."""
+    """A finite number from 0, for argparse."""
     try:
         value = float(text)
     except ValueError:
@@ -92,7 +93,10 @@ def model_args(texts: list[str]) -> dict[str, JsonValue]:
         key, equals, value = part.partition("=")
         if not equals or not key.strip():
             raise InputError(f"{part!r} is no key=value", where="--model-args", remedy="write k=v,k2=v2")
-        found[key.strip()] = _value(value.strip())
+        read = _value(value.strip())
+        if isinstance(read, float) and not math.isfinite(read):
+            raise InputError(f"{key.strip()} is beyond all numbers", where="--model-args", remedy="give a finite one")
+        found[key.strip()] = read
     return found
 
 

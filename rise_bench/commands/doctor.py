@@ -18,7 +18,7 @@ from rise_bench.commands.arguments import RUNS, add_json, read_env_file
 from rise_bench.commands.terminal import print_json, say, table, text
 from rise_bench.errors import InputError
 from rise_bench.ground.install import cache_dir, find_uv, is_installed
-from rise_bench.ground.recipe import Recipe, catalog, load_recipe
+from rise_bench.ground.recipe import Recipe, catalog, load_recipe, recipes_in
 from rise_bench.ground.sandbox import bwrap_problem, faketime_library
 from rise_bench.store import find_suite, read_yaml
 
@@ -92,9 +92,10 @@ def _look(suite: str, output: Path) -> Iterator[Finding]:
 def _recipes(suite: str) -> tuple[list[Recipe], Finding | None]:
     """Launch recipes of the suite's servers, or of the whole catalogue where the suite cannot be read."""
     try:
-        head = read_yaml(find_suite(suite.partition("@")[0]) / "suite.yaml")
+        folder = find_suite(suite.partition("@")[0])
+        head, own = read_yaml(folder / "suite.yaml"), recipes_in(folder / "recipes")
         names = head.get("servers") if isinstance(head, dict) else None
-        return [load_recipe(str(name)) for name in names or catalog()], None
+        return [own.get(str(name)) or load_recipe(str(name)) for name in names or catalog()], None
     except InputError as error:
         found = Finding("suite", "missing", f"{error.where}: {error.what}" if error.where else error.what, error.remedy)
         return [load_recipe(name) for name in catalog()], found

@@ -44,13 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--attempts", type=positive, default=1, metavar="N", help="attempts per task (default: 1)")
     what.add_argument("--seed", type=whole, default=0)
     what.add_argument("--system-prompt", metavar="TEXT", help="instead of the suite's own; @FILE reads it from a file")
-    what.add_argument("--temperature", type=float, default=0.0)
-    what.add_argument("--top-p", type=float)
+    what.add_argument("--temperature", type=amount, default=0.0)
+    what.add_argument("--top-p", type=amount)
     what.add_argument("--max-tokens", type=positive, default=Sampling().max_tokens, metavar="N", help="per message")
     what.add_argument("--tool-choice", default="auto", help="as chat endpoints take it (default: auto)")
     what.add_argument("--parser", default="native", help="how tool calls are read from the model (default: native)")
     for name, value in Budget().model_dump().items():
-        option, kind = f"--budget-{name.replace('_', '-')}", type(value)
+        option, kind = f"--budget-{name.replace('_', '-')}", whole if isinstance(value, int) else amount
         what.add_argument(
             option, type=kind, default=value, metavar="N", help=f"limit of one attempt (default: {value:g})"
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rise_bench.ground.live import LiveGround
+from rise_bench.ground.recipe import recipes_in
 from rise_bench.ground.sandbox import Variation
 from rise_bench.types import Ground, GroundSource
 
@@ -17,6 +18,7 @@ def live(
     fixtures: Path,
     *,
     servers: Sequence[str] = (),
+    recipes: Path | None = None,
     cassette: Path | None = None,
     allow_unsafe: bool = False,
     varied: bool = False,
@@ -24,16 +26,24 @@ def live(
     """Real servers, each attempt in a fresh sandbox.
 
     Args:
-        ground: the frozen contracts; servers are looked up in the catalogue by name.
+        ground: the frozen contracts.
         fixtures: folder of the fixture trees.
         servers: those that will be needed: installed and started now, so that what cannot work is said at once.
+        recipes: folder of the suite's own recipes; other servers are looked up in the catalogue by name.
         cassette: unused here; factories of all modes are called alike.
         allow_unsafe: run servers that execute code although there is no bubblewrap.
         varied: run differently on purpose: another path and uid, the clock 37 hours later (DESIGN 3).
 
     Raises:
+        InputError: a server without a recipe, or a recipe that cannot be read.
         SetupError: a server cannot be installed or started, or its contract is not the frozen one.
     """
-    source = LiveGround(ground, fixtures, allow_unsafe=allow_unsafe, variation=Variation.second() if varied else None)
+    source = LiveGround(
+        ground,
+        fixtures,
+        recipes=recipes_in(recipes) if recipes else None,
+        allow_unsafe=allow_unsafe,
+        variation=Variation.second() if varied else None,
+    )
     source.prepare(servers)
     return source

@@ -61,6 +61,8 @@ class LiveGround:
         self._installed: dict[str, Installed] = {}
         self._lock = threading.Lock()
         self._pool = Pool()
+        self._used: dict[int, Slot] = {}
+        self._used_lock = threading.Lock()
 
     def prepare(self, servers: Sequence[str]) -> None:
         """Install the servers and start each once, so that what cannot work is said before the first attempt.
@@ -75,10 +77,10 @@ class LiveGround:
         try:
             self._fill(slot, servers, "", "")
         except GroundFault as error:
-            slot.close()
+            self._release(slot, clean=False)
             raise SetupError(error.what, where=error.where, remedy=error.remedy) from error
         except BaseException:
-            slot.close()
+            self._release(slot, clean=False)
             raise
         self._release(slot, clean=True)
 
@@ -97,17 +99,22 @@ class LiveGround:
             tools = offered(self.ground, task, slot.sandbox.root)
             self._fill(slot, task.servers, task.setup, task.now)
         except SetupError as error:
-            slot.close()
+            self._release(slot, clean=False)
             raise GroundFault(error.what, where=error.where, remedy=error.remedy) from error
         except BaseException:
-            slot.close()
+            self._release(slot, clean=False)
             raise
         rules = _rules([self._recipes[name] for name in task.servers])
         return LiveSession(slot, tools, State(slot.sandbox.home, slot.sandbox.root, rules), self._release)
 
     def close(self) -> None:
-        """Stop every waiting server."""
+        """Stop every server, those of sessions that are still open too: an interrupt leaves nothing behind."""
         self._pool.close()
+        with self._used_lock:
+            used = list(self._used.values())
+            self._used.clear()
+        for slot in used:
+            slot.close()
 
     def _ready(self, name: str) -> None:
         """Recipe and environment of a server, found once."""
@@ -118,7 +125,10 @@ class LiveGround:
                 self._installed[name] = ensure(self._recipes[name], self._progress)
 
     def _slot(self, servers: Sequence[str]) -> Slot:
-        return self._pool.take(servers) or Slot(Sandbox(self._variation, allow_unsafe=self._allow_unsafe))
+        slot = self._pool.take(servers) or Slot(Sandbox(self._variation, allow_unsafe=self._allow_unsafe))
+        with self._used_lock:
+            self._used[id(slot)] = slot
+        return slot
 
     def _fill(self, slot: Slot, servers: Sequence[str], setup: str, now: str) -> None:
         def fill(home: Path, root: str) -> None:
@@ -132,6 +142,9 @@ class LiveGround:
                 drift(frozen[name], slot.connections[name].list_tools(), slot.sandbox.root)
 
     def _release(self, slot: Slot, *, clean: bool) -> None:
+        with self._used_lock:
+            if self._used.pop(id(slot), None) is None:
+                return  # the ground was closed under it
         if not (self._warm and clean):
             slot.close()
             return

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from rise_bench.errors import InputError
 from rise_bench.types import Record
 
-__all__ = ["CATALOG", "Package", "Recipe", "Service", "catalog", "load_recipe"]
+__all__ = ["CATALOG", "Package", "Recipe", "Service", "catalog", "load_recipe", "recipes_in"]
 
 CATALOG = Path(__file__).parent / "catalog"
 """The shipped recipes, one YAML file a server."""
@@ -114,6 +114,15 @@ class Recipe(Record):
 def catalog() -> tuple[str, ...]:
     """Names of the shipped recipes, sorted."""
     return tuple(sorted(path.stem for path in CATALOG.glob("*.yaml")))
+
+
+def recipes_in(folder: Path) -> dict[str, Recipe]:
+    """Name to recipe of the YAML files in a folder (a suite's own servers); none where there is no such folder.
+
+    Raises:
+        InputError: a file that is no recipe.
+    """
+    return {recipe.name: recipe for recipe in map(load_recipe, sorted(folder.glob("*.yaml")))}
 
 
 def load_recipe(source: str | Path) -> Recipe:

@@ -224,6 +224,7 @@ def make(
     fixtures: Path,
     *,
     servers: Sequence[str] = (),
+    recipes: Path | None = None,
     cassette: Path | None = None,
     allow_unsafe: bool = False,
     varied: bool = False,

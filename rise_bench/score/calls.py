@@ -14,7 +14,7 @@ from referencing.jsonschema import EMPTY_REGISTRY
 
 from rise_bench.types import Assistant, Effect, Ground, Task, Tool, ToolResult, Trajectory, canonical
 
-__all__ = ["Made", "Tools", "calls_made", "tools_of"]
+__all__ = ["Made", "Tools", "calls_made", "plainly_valid", "tools_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,8 @@ class Tools:
         """Why the contract refuses the arguments, one line; empty where it accepts them."""
         if tool not in self.by_id:
             return "unknown tool"
+        if plainly_valid(self.by_id[tool].parameters, arguments):
+            return ""
         key = (tool, canonical(arguments))  # attempts at one task make the same calls again and again
         refusal = self._judged.get(key)
         if refusal is None:
@@ -98,6 +100,45 @@ class Tools:
         except Exception:  # whatever jsonschema meets in a broken contract: what cannot be read can refuse nothing
             return ""
         return ""
+
+
+_PLAIN_WORDS = frozenset(
+    ["$schema", "title", "description", "default", "examples", "type", "enum", "properties", "required", "items",
+     "additionalProperties"]
+)  # fmt: skip
+_PLAIN_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,), "array": (list,), "object": (dict,),
+}  # fmt: skip
+
+
+def plainly_valid(schema: JsonValue, value: JsonValue) -> bool:
+    """True only where a schema of the plainest kind accepts the value; False says nothing, jsonschema has to.
+
+    Nearly every call that is made is valid under such a schema, and asking jsonschema costs most of a verdict's time.
+    """
+    if not isinstance(schema, dict) or not schema.keys() <= _PLAIN_WORDS:
+        return False
+    kind, choices = schema.get("type"), schema.get("enum")
+    if not isinstance(kind, str) or type(value) not in _PLAIN_TYPES.get(kind, ()):
+        return False
+    if "enum" in schema and not (isinstance(value, str) and isinstance(choices, list) and value in choices):
+        return False
+    if isinstance(value, list):
+        items = schema.get("items", True)
+        return items is True or all(plainly_valid(items, item) for item in value)
+    if isinstance(value, dict):
+        return _plain_object(schema, value)
+    return True
+
+
+def _plain_object(schema: dict[str, JsonValue], value: dict[str, JsonValue]) -> bool:
+    properties, required = schema.get("properties", {}), schema.get("required", [])
+    if not isinstance(properties, dict) or not isinstance(required, list):
+        return False
+    if not all(isinstance(name, str) and name in value for name in required):
+        return False
+    further = schema.get("additionalProperties", True) is True
+    return all(plainly_valid(properties[n], v) if n in properties else further for n, v in value.items())
 
 
 @lru_cache(maxsize=1024)

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
 from rise_bench.errors import InputError
 from rise_bench.stats.estimate import Estimate, Floats, Indices, cluster_index, finite_vector, valid_level
@@ -98,7 +98,7 @@ def _weighted(
     # relative to the weights: rounding leaves sums of residuals of the order of 1e-16 where there is no spread
     if variance <= 1e-24:
         return _without_spread(mean, n, groups, level, bounds)
-    half = float(stats.t.ppf(0.5 + level / 2, degrees)) * variance**0.5
+    half = float(special.stdtrit(degrees, 0.5 + level / 2)) * variance**0.5
     low, high = mean - half, mean + half
     if bounds is not None:
         low, high = max(low, bounds[0]), min(high, bounds[1])
@@ -128,7 +128,7 @@ def _without_spread(mean: float, n: int, groups: int, level: float, bounds: tupl
     width = bounds[1] - bounds[0]
     hits = groups * (mean - bounds[0]) / width
     tail = (1.0 - level) / 2
-    low = float(stats.beta.ppf(tail, hits, groups - hits + 1)) if hits > 0 else 0.0
-    high = float(stats.beta.ppf(1 - tail, hits + 1, groups - hits)) if hits < groups else 1.0
+    low = float(special.betaincinv(hits, groups - hits + 1, tail)) if hits > 0 else 0.0
+    high = float(special.betaincinv(hits + 1, groups - hits, 1 - tail)) if hits < groups else 1.0
     method = f"Clopper-Pearson on {groups} clusters"
     return Estimate(mean, bounds[0] + width * low, bounds[0] + width * high, level, n, groups, method)

@@ -1,0 +1,74 @@
+"""`doctor` looks at this machine; needs no key and no network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rise_bench.cli import main
+
+NAMES = {"Python", "node", "npm", "git", "uv", "bubblewrap", "faketime", "chromium", "servers' folder", "runs' folder"}
+
+
+def findings(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, dict[str, str]]]:
+    code = main(["doctor", "--json", *words])
+    found = json.loads(capsys.readouterr().out)
+    assert found["ok"] == (code == 0)
+    return code, {item["name"]: item for item in found["findings"]}
+
+
+def test_everything_is_looked_at_and_what_is_not_there_has_a_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+    _, found = findings(capsys)
+    assert set(found) >= NAMES
+    assert "server filesystem" in found
+    lacking = [item for item in found.values() if item["state"] != "ok" and not item["name"].startswith("server ")]
+    assert [item["name"] for item in lacking if not item["remedy"]] == []
+
+
+def test_a_bare_machine_lacks_something_needed_and_is_exit_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, found = findings(capsys)
+    assert code == 1
+    assert {found[name]["state"] for name in ("node", "npm", "git")} == {"missing"}
+    assert found["chromium"]["state"] == "degraded"
+
+
+def test_a_folder_that_cannot_be_written_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RISE_BENCH_CACHE", "/proc/nowhere")
+    code, found = findings(capsys)
+    assert code == 1
+    assert found["servers' folder"]["state"] == "missing"
+    assert "RISE_BENCH_CACHE" in found["servers' folder"]["remedy"]
+
+
+def test_servers_that_are_not_installed_yet_are_no_reason_to_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RISE_BENCH_CACHE", str(tmp_path))
+    _, found = findings(capsys)
+    assert found["server filesystem"]["state"] == "degraded"
+    assert "installed on first use" in found["server filesystem"]["found"]
+
+
+def test_a_suite_that_is_not_there_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = findings(capsys, "--tasks", "nowhere")
+    assert code == 1
+    assert "nowhere" in found["suite"]["found"]
+
+
+def test_the_table_ends_with_the_verdict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["doctor"])
+    last = capsys.readouterr().out.rstrip().splitlines()[-1]
+    assert last == ("all that is needed is there" if code == 0 else "something needed is missing")
+
+
+def test_a_key_is_never_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "very-secret")
+    main(["doctor"])
+    assert "very-secret" not in capsys.readouterr().out
