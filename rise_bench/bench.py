@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from rise_bench import plugins
 from rise_bench.errors import InputError
+from rise_bench.ground.replay import Recorder
 from rise_bench.model.load import identity_args
 from rise_bench.model.load import load as load_model
 from rise_bench.report import About, Floor, Report, summarise
@@ -54,6 +55,8 @@ class Options:
     budget: Budget = Budget()
     # how
     cassette: Path | None = None
+    record: Path | None = None
+    """Write every call and what it gave to this cassette, for a later replay."""
     limit: int | None = None
     sample_ids: Sequence[str] = ()
     concurrency: int = 0
@@ -329,7 +332,7 @@ def _open_ground(options: Options, loaded: LoadedSuite, tasks: Sequence[Task]) -
         cassette=options.cassette or loaded.path / "cassette.jsonl",
         allow_unsafe=options.allow_unsafe,
     )
-    return source
+    return Recorder(source, options.record) if options.record else source
 
 
 # --- scoring ----------------------------------------------------------------------------------------------------------

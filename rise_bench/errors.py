@@ -15,9 +15,6 @@ its traceback.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 __all__ = [
     "Fault",
     "GroundFault",
@@ -27,7 +24,6 @@ __all__ = [
     "RiseError",
     "ServerDied",
     "SetupError",
-    "boundary",
 ]
 
 
@@ -77,20 +73,3 @@ class ServerDied(GroundFault):
 
 class ModelFault(Fault):
     """The model's side failed after retries: endpoint, gateway, engine."""
-
-
-@contextmanager
-def boundary(kind: type[RiseError], what: str) -> Iterator[None]:
-    """Give whatever escapes from foreign code the type of the border it crossed.
-
-    A `RiseError` passes unchanged: it already says what it is.
-
-    Raises:
-        RiseError: of type `kind`, its cause kept.
-    """
-    try:
-        yield
-    except RiseError:
-        raise
-    except Exception as error:
-        raise kind(f"{what}: {type(error).__name__}: {error}") from error

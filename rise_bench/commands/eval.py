@@ -70,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--cassette", type=Path, metavar="FILE", help="recording for --ground replay (default: the suite's)"
     )
+    how.add_argument("--record", type=Path, metavar="FILE", help="write a recording of all calls, for --ground replay")
     how.add_argument(
         "--allow-unsafe", action="store_true", help="run servers that execute code even without bubblewrap"
     )
@@ -145,6 +146,7 @@ def _options(args: argparse.Namespace) -> bench.Options:
         ),
         budget=Budget(**budget),
         cassette=args.cassette,
+        record=args.record,
         limit=args.limit,
         sample_ids=sample_ids(args),
         concurrency=args.concurrency,

@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rise_bench.commands.arguments import add_json
-from rise_bench.commands.terminal import print_json, say, table, text
-from rise_bench.importers import Imported, Study, import_bfcl, import_chat, import_tau, study
+from rise_bench.commands.terminal import print_json, say, table, text, warn
+from rise_bench.importers import Imported, Study, export, import_bfcl, import_chat, import_tau, study
 from rise_bench.importers.agreement import Interval, ModelScores
 from rise_bench.report import percent
 from rise_bench.store import write_atomic
@@ -31,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chat.add_argument("source", type=Path, help="JSON Lines, one conversation a line")
     for kind in (bfcl, tau, chat):
         kind.add_argument("--output", type=Path, metavar="FILE", help="write all figures and differences as JSON")
+        kind.add_argument(
+            "--export", type=Path, metavar="DIR", help="write a suite and one run a model there, for report and view"
+        )
         kind.add_argument("--differences", action="store_true", help="list every attempt on which the verdicts differ")
         add_json(kind)
 
@@ -41,7 +44,11 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: the source cannot be read as what it is said to be.
     """
-    found = study(_imported(args))
+    imported = _imported(args)
+    found = study(imported)
+    if args.export:
+        suite, runs = export(imported, args.export)
+        warn(f"suite {suite}; runs: {', '.join(map(str, runs))}")
     if args.output:
         write_atomic(args.output, found.model_dump_json(indent=1) + "\n")
     if args.json:

@@ -56,6 +56,7 @@ _ID_RE = re.compile(
 _PLAIN_NUMBER = re.compile(r"[-+−]?\d+(?:\.\d+)?(?:st|nd|rd|th|[A-Za-zµ°]{1,4}|[eE][-+]?\d{1,2})")
 _NUMBER_RE = re.compile(r"(?:(?<=^)|(?<=[\s(\[{=:~<>/,;|\"'*_$€£`≈–—]))[-+−]?\d|\d")
 _NUMERAL = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_PLAIN_NUMERAL = re.compile(r"\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _SPLIT_RE = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+(?=\S)|\n+|;\s+")
 _YEAR_FIRST = re.compile(r"(?P<y>[0-9]{4})[/-](?P<m>[0-9]{1,2})[/-](?P<d>[0-9]{1,2})")
 _DOTTED = re.compile(r"(?P<d>[0-9]{1,2})\.(?P<m>[0-9]{1,2})\.(?P<y>[0-9]{4})")
@@ -331,9 +332,11 @@ def _worded(text: str) -> list[float]:
 def numbers_in(text: str) -> frozenset[float]:
     """All numerals in a text, wherever they stand but in a date, a time or a hash; for asking what a result supports."""
     text = _HASH_RE.sub(" ", _MOMENT_RE.sub(" ", text))
+    # a comma between digits may group them or part them (JSON arrays, tables): both readings count
     return frozenset(
         _float(m.group()) * sign
-        for m in _NUMERAL.finditer(text)
+        for pattern in (_NUMERAL, _PLAIN_NUMERAL)
+        for m in pattern.finditer(text)
         for sign in ((1, -1) if m.start() and text[m.start() - 1] in "-−" else (1,))
     )
 
