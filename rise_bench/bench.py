@@ -57,6 +57,8 @@ class Options:
     cassette: Path | None = None
     record: Path | None = None
     """Write every call and what it gave to this cassette, for a later replay."""
+    notice: Callable[[str], None] | None = None
+    """Takes a line about each server that is installed."""
     limit: int | None = None
     sample_ids: Sequence[str] = ()
     concurrency: int = 0
@@ -331,6 +333,7 @@ def _open_ground(options: Options, loaded: LoadedSuite, tasks: Sequence[Task]) -
         recipes=loaded.recipes,
         cassette=options.cassette or loaded.path / "cassette.jsonl",
         allow_unsafe=options.allow_unsafe,
+        notice=options.notice,
     )
     return Recorder(source, options.record) if options.record else source
 
@@ -444,9 +447,7 @@ def floors(loaded: LoadedSuite) -> tuple[Floor, ...]:
         scored = [score_attempt(task, _idle(task, message), loaded) for task in loaded.suite.tasks]
         complete = [row.acc_task.value or 0.0 for row in scored]
         aligned = [row.acc_intent.value or 0.0 for row in scored]
-        found.append(
-            Floor(name=name, acc_task=sum(complete) / len(complete), acc_intent=sum(aligned) / len(aligned))
-        )
+        found.append(Floor(name=name, acc_task=sum(complete) / len(complete), acc_intent=sum(aligned) / len(aligned)))
     return tuple(found)
 
 

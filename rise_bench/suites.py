@@ -43,6 +43,7 @@ def check_suite(
     refreeze: bool = False,
     workers: int = 2,
     allow_unsafe: bool = False,
+    notice: Callable[[str], None] | None = None,
     done: Callable[[Proof, int], None] = lambda proof, total: None,
 ) -> CheckReport:
     """Prove the hand-written tasks of a suite live, and write down or compare what they gave.
@@ -54,6 +55,7 @@ def check_suite(
         refreeze: take the servers' contracts anew into `ground.json`.
         workers: tasks proved side by side.
         allow_unsafe: run servers that execute code although there is no bubblewrap.
+        notice: takes a line about each server that is installed.
         done: told of each proof, with the number of all.
 
     Raises:
@@ -65,8 +67,8 @@ def check_suite(
         _freeze(loaded)
         loaded = load_suite(name, proved=False)
     tasks = _chosen(loaded, only)
-    plain = _source(loaded, tasks, allow_unsafe, varied=False)
-    varied = _source(loaded, (), allow_unsafe, varied=True)
+    plain = _source(loaded, tasks, allow_unsafe, varied=False, notice=notice)
+    varied = _source(loaded, (), allow_unsafe, varied=True, notice=notice)
     try:
         proofs = check_tasks(tasks, plain, varied, workers=workers, done=lambda proof: done(proof, len(tasks)))
     finally:
@@ -98,7 +100,14 @@ def _chosen(loaded: LoadedSuite, only: Sequence[str]) -> list[Task]:
     return [tasks[wanted] for wanted in only] if only else list(tasks.values())
 
 
-def _source(loaded: LoadedSuite, tasks: Sequence[Task], allow_unsafe: bool, *, varied: bool) -> GroundSource:
+def _source(
+    loaded: LoadedSuite,
+    tasks: Sequence[Task],
+    allow_unsafe: bool,
+    *,
+    varied: bool,
+    notice: Callable[[str], None] | None,
+) -> GroundSource:
     factory = plugins.load("ground", "live")
     source: GroundSource = factory(
         ground=loaded.ground,
@@ -107,6 +116,7 @@ def _source(loaded: LoadedSuite, tasks: Sequence[Task], allow_unsafe: bool, *, v
         servers=tuple(dict.fromkeys(name for task in tasks if task.kind == "complete" for name in task.servers)),
         allow_unsafe=allow_unsafe,
         varied=varied,
+        notice=notice,
     )
     return source
 

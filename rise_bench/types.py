@@ -256,7 +256,9 @@ class Task(Record):
     def _consistent(self) -> Task:
         for critical in self.intent.critical:
             if critical.call >= len(self.reference):
-                raise ValueError(f"critical parameter names call {critical.call}, the reference has {len(self.reference)}")
+                raise ValueError(
+                    f"critical parameter names call {critical.call}, the reference has {len(self.reference)}"
+                )
         for edge in self.intent.after:
             if not all(0 <= end < len(self.reference) for end in edge):
                 raise ValueError(f"order edge {edge} names a call that the reference does not have")

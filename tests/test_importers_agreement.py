@@ -28,7 +28,10 @@ def test_faults_and_attempts_without_a_verdict_are_compared_with_nothing(found: 
 def test_relevance_is_counted_apart_with_malformed_as_no_abstention(found: Study) -> None:
     apart = next(a for a in found.agreements if (a.model, a.group) == ("native", "no_call"))
     assert (apart.n, apart.both_pass, apart.both_fail, apart.only_theirs, apart.only_ours) == (5, 1, 1, 3, 0)
-    assert found.classes == {"stricter: malformed or empty output is no abstention": 2, "stricter: a call was attempted": 1}
+    assert found.classes == {
+        "stricter: malformed or empty output is no abstention": 2,
+        "stricter: a call was attempted": 1,
+    }
     assert {d.task for d in found.differences} == {"relevance_2", "relevance_3", "relevance_4"}
 
 

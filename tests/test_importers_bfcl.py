@@ -139,7 +139,9 @@ def test_nested_alternatives_multiply_and_a_key_may_be_left_out() -> None:
         ([["a", "b"]], {"type": "array"}, "text"),
     ],
 )
-def test_the_match_kind_follows_declared_type_and_accepted_values(values: list[object], schema: object, kind: str) -> None:
+def test_the_match_kind_follows_declared_type_and_accepted_values(
+    values: list[object], schema: object, kind: str
+) -> None:
     assert match_kind(values, schema) == kind  # type: ignore[arg-type]
 
 
@@ -181,7 +183,9 @@ def test_java_values_may_be_given_as_texts_of_literals(copied: Path) -> None:
 
 def test_later_layouts_of_answers_are_read(copied: Path) -> None:
     (copied / "answers/parallel.jsonl").write_text(
-        json.dumps({"id": "parallel_0", "ground_truth": [{"ferry_times": {"route": ["Oslo"]}}, "ferry_times(route='Bergen')"]})
+        json.dumps(
+            {"id": "parallel_0", "ground_truth": [{"ferry_times": {"route": ["Oslo"]}}, "ferry_times(route='Bergen')"]}
+        )
     )
     task = import_bfcl(copied, []).tasks["parallel_0"]
     assert [call.arguments for call in task.reference] == [{"route": "Oslo"}, {"route": "Bergen"}]

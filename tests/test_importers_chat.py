@@ -36,7 +36,10 @@ def test_legacy_calls_text_parts_and_missing_ids_are_read() -> None:
     messages = messages_of(
         [
             {"role": "developer", "content": "be kind"},
-            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image_url"}, {"type": "text", "text": "b"}]},
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "a"}, {"type": "image_url"}, {"type": "text", "text": "b"}],
+            },
             {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{bad"}},
             {"role": "function", "name": "f", "content": "x", "is_error": True},
         ],
@@ -76,7 +79,10 @@ def test_results_of_parallel_calls_may_come_in_any_order() -> None:
         ({"messages": [{"role": "user", "content": 3}]}, "content of type int"),
         ({"messages": [{"role": "assistant", "tool_calls": [{"id": "1"}]}]}, "tool call without a name"),
         ({"messages": [{"role": "user", "content": "x"}], "reference": [{"arguments": {}}]}, "no name"),
-        ({"messages": [{"role": "user", "content": "x"}], "reference": [{"name": "f", "arguments": "[]"}]}, "no JSON object"),
+        (
+            {"messages": [{"role": "user", "content": "x"}], "reference": [{"name": "f", "arguments": "[]"}]},
+            "no JSON object",
+        ),
         ({"messages": [{"role": "user", "content": "x"}], "intent": [{"call": 0, "argument": "/a"}]}, "cannot be read"),
         ({"messages": [{"role": "user", "content": "x"}], "tools": [{"type": "function"}]}, "no name"),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -31,12 +30,12 @@ def attempt(task: str, number: int = 0, text: str = "done") -> tuple[Trajectory,
 
 def test_attempts_come_back_as_they_were_appended(tmp_path: Path) -> None:
     run = Run.create(SPEC, tmp_path)
-    wanted = [attempt(f"t/{i} \"quoted\"", i) for i in range(5)]
+    wanted = [attempt(f't/{i} "quoted"', i) for i in range(5)]
     for trajectory, scored in wanted:
         run.append(trajectory, scored)
     assert list(run.trajectories()) == [trajectory for trajectory, _ in wanted]
     assert list(run.scored()) == [scored for _, scored in wanted]
-    assert run.trajectory("t/3 \"quoted\"", 3) == wanted[3][0]
+    assert run.trajectory('t/3 "quoted"', 3) == wanted[3][0]
 
 
 def test_a_later_line_of_the_same_attempt_supersedes_the_earlier_one_which_is_kept(tmp_path: Path) -> None:
@@ -57,7 +56,7 @@ def test_a_line_that_a_killed_writer_left_unfinished_is_cut_off_and_its_attempt_
     run.append(*attempt("b"))
     run.close()
     with run.trajectories_file.open("r+b") as file:
-        file.truncate(os.path.getsize(run.trajectories_file) - cut)
+        file.truncate(Path(run.trajectories_file).stat().st_size - cut)
     again = Run.create(SPEC, tmp_path)
     assert again.keys() == {("a", 0)}
     again.append(*attempt("b"))

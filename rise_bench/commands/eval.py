@@ -147,6 +147,7 @@ def _options(args: argparse.Namespace) -> bench.Options:
         budget=Budget(**budget),
         cassette=args.cassette,
         record=args.record,
+        notice=warn,
         limit=args.limit,
         sample_ids=sample_ids(args),
         concurrency=args.concurrency,

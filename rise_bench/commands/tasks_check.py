@@ -8,7 +8,7 @@ from threading import Lock
 
 from rise_bench.check import Proof
 from rise_bench.commands.arguments import add_json, add_sample_id, positive, sample_ids
-from rise_bench.commands.terminal import print_json, progress, say, table, text
+from rise_bench.commands.terminal import print_json, progress, say, table, text, warn
 from rise_bench.suites import check_suite
 
 __all__ = ["add_arguments", "run"]
@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
             refreeze=args.refreeze,
             workers=args.concurrency,
             allow_unsafe=args.allow_unsafe,
+            notice=warn,
             done=done,
         )
     if args.json:

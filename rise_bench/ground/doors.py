@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rise_bench.ground.live import LiveGround
@@ -22,6 +22,7 @@ def live(
     cassette: Path | None = None,
     allow_unsafe: bool = False,
     varied: bool = False,
+    notice: Callable[[str], None] | None = None,
 ) -> GroundSource:
     """Real servers, each attempt in a fresh sandbox.
 
@@ -33,6 +34,7 @@ def live(
         cassette: unused here; factories of all modes are called alike.
         allow_unsafe: run servers that execute code although there is no bubblewrap.
         varied: run differently on purpose: another path and uid, the clock 37 hours later (DESIGN 3).
+        notice: takes a line about each server that is installed.
 
     Raises:
         InputError: a server without a recipe, or a recipe that cannot be read.
@@ -44,6 +46,7 @@ def live(
         recipes=recipes_in(recipes) if recipes else None,
         allow_unsafe=allow_unsafe,
         variation=Variation.second() if varied else None,
+        progress=notice,
     )
     source.prepare(servers)
     return source

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
@@ -228,6 +228,7 @@ def make(
     cassette: Path | None = None,
     allow_unsafe: bool = False,
     varied: bool = False,
+    notice: Callable[[str], None] | None = None,
 ) -> GroundSource:
     """The replay ground of that cassette. Factories of all modes are called alike; the rest is unused here.
 

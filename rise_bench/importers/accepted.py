@@ -85,8 +85,6 @@ def _expand_dict(value: dict[str, JsonValue]) -> list[JsonValue]:
         choices.append([*plain, *([_LEFT_OUT] if "" in accepted else []), *([""] if accepted == [""] else [])])
     found: dict[str, JsonValue] = {}
     for combination in islice(product(*choices), MOST_VARIANTS):
-        variant = {
-            key: item for key, item in zip(value, combination, strict=True) if item is not _LEFT_OUT
-        }
+        variant = {key: item for key, item in zip(value, combination, strict=True) if item is not _LEFT_OUT}
         found.setdefault(canonical(variant), variant)  # type: ignore[arg-type]
     return list(found.values())

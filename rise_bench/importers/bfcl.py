@@ -218,7 +218,9 @@ def _meant(name: str, tools: dict[str, Tool]) -> str | None:
     for candidate in (name, SUFFIX.sub("", name)):
         if candidate in tools:
             return candidate
-        endings = [tool for tool in tools if tool.rpartition(".")[2] == candidate or UNWIRED.sub("_", tool) == candidate]
+        endings = [
+            tool for tool in tools if tool.rpartition(".")[2] == candidate or UNWIRED.sub("_", tool) == candidate
+        ]
         if len(endings) == 1:
             return endings[0]
     return next(iter(tools)) if len(tools) == 1 else None

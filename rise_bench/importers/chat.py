@@ -80,7 +80,9 @@ def import_chat(path: str | Path) -> Imported:
     without = sum(not task.reference and not task.answer and task.reference_state is None for task in tasks.values())
     notes = [f"{tool}: {reading.effect} ({reading.why})" for tool, reading in sorted(effects.items())]
     if without:
-        notes.append(f"{without} task(s) hold neither reference calls nor facts: there is nothing to judge them against")
+        notes.append(
+            f"{without} task(s) hold neither reference calls nor facts: there is nothing to judge them against"
+        )
     return Imported(
         name=f"openai-chat/{file.stem}",
         ground=Ground(name=f"openai-chat/{file.stem}", servers=(Server(name="", tools=tools, failures=failures),)),

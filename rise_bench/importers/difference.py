@@ -39,7 +39,9 @@ def difference(attempt: Attempt, task: Task, completion: Verdict, intent: Verdic
         attempt=attempt.trajectory.attempt,
         ours=ours,
         official=bool(attempt.official),
-        kind=f"laxer: {attempt.official_reason or 'failed'}" if ours else f"stricter: {_stricter(task, labels, reason)}",
+        kind=f"laxer: {attempt.official_reason or 'failed'}"
+        if ours
+        else f"stricter: {_stricter(task, labels, reason)}",
         our_reason=reason,
         official_reason=attempt.official_reason,
         labels=labels,
@@ -97,7 +99,12 @@ def unlikeness(expected: JsonValue, found: JsonValue) -> str:
     `products and powers`: the same but for `*` and `^`; `punctuation`: but for blanks, points, dashes, quotes.
     """
     if isinstance(expected, str) and isinstance(found, str):
-        for name, dropped in (("case", ""), ("blanks", r"\s"), ("products and powers", r"[\s*^]"), ("punctuation", _LOOSE)):
+        for name, dropped in (
+            ("case", ""),
+            ("blanks", r"\s"),
+            ("products and powers", r"[\s*^]"),
+            ("punctuation", _LOOSE),
+        ):
             if _squeezed(expected, dropped) == _squeezed(found, dropped):
                 return name
         return "value"

@@ -86,7 +86,9 @@ def _call(entry: Any, default_id: str, where: str) -> ToolCall:
     function = entry.get("function", entry) if isinstance(entry, dict) else None
     name = function.get("name") if isinstance(function, dict) else None
     if not isinstance(function, dict) or not isinstance(name, str) or not name:
-        raise InputError("has a tool call without a name", where=where, remedy="write {id, function: {name, arguments}}")
+        raise InputError(
+            "has a tool call without a name", where=where, remedy="write {id, function: {name, arguments}}"
+        )
     call_id = entry.get("id")
     return ToolCall(
         id=call_id if isinstance(call_id, str) and call_id else default_id,

@@ -78,9 +78,7 @@ def _best(
                 nearness = span - min(span - 1, abs(found.position))
                 weight[row, column] = nearness + span**2 * (min(found.others, 63) + 64 * span * found.critical)
     rows, columns = linear_sum_assignment(weight, maximize=True)
-    return {
-        wanted[row]: free[column] for row, column in _pairs(rows, columns) if weight[row, column] > 0
-    }
+    return {wanted[row]: free[column] for row, column in _pairs(rows, columns) if weight[row, column] > 0}
 
 
 def assign_groups(wanted: Sequence[tuple[int, Call, str]], made: Sequence[Made]) -> dict[int, Made]:
@@ -104,9 +102,7 @@ def assign_groups(wanted: Sequence[tuple[int, Call, str]], made: Sequence[Made])
             if exact or candidate.group == group:
                 weight[row, column] = 1000 + (10 if exact else 0) - column / (len(free) + 1)
     rows, columns = linear_sum_assignment(weight, maximize=True)
-    return {
-        wanted[row][0]: free[column] for row, column in _pairs(rows, columns) if weight[row, column] > 0
-    }
+    return {wanted[row][0]: free[column] for row, column in _pairs(rows, columns) if weight[row, column] > 0}
 
 
 def _pairs(rows: np.ndarray, columns: np.ndarray) -> list[tuple[int, int]]:

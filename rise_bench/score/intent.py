@@ -72,7 +72,9 @@ def compare_calls(
 
     found = Comparison(chosen=assign(task.reference, made, fit, plan.levels), total=len(task.intent.critical))
     required = required_calls(task, tools, executed)
-    open_calls = [(i, task.reference[i], tools.group(task.reference[i].tool)) for i in required if i not in found.chosen]
+    open_calls = [
+        (i, task.reference[i], tools.group(task.reference[i].tool)) for i in required if i not in found.chosen
+    ]
     taken = {call.index for call in found.chosen.values()}
     found.siblings = assign_groups(open_calls, [call for call in made if call.index not in taken])
     for index, call, _ in open_calls:
@@ -93,9 +95,7 @@ def _missing(index: int, tool: str, sibling: Made | None) -> Label:
     return Label(name="missing_step", reference=index, expected=tool)
 
 
-def _count(
-    task: Task, item: Critical, expected: dict[str, JsonValue], found: Comparison, verdict: bool | None
-) -> None:
+def _count(task: Task, item: Critical, expected: dict[str, JsonValue], found: Comparison, verdict: bool | None) -> None:
     if verdict is None:
         found.unjudged += 1
     elif verdict:
@@ -178,15 +178,15 @@ def _added(
     ]
 
 
-def _beyond(
-    expected: JsonValue, found: JsonValue, pointer: str, deep: set[str]
-) -> Iterator[tuple[str, JsonValue]]:
+def _beyond(expected: JsonValue, found: JsonValue, pointer: str, deep: set[str]) -> Iterator[tuple[str, JsonValue]]:
     """(pointer, value) of what `found` holds and `expected` does not, down to where `deep` names a critical parameter."""
     pairs: list[tuple[str, JsonValue, bool, JsonValue]] = []
     if isinstance(found, dict) and isinstance(expected, dict):
         pairs = [(escape(key), value, key in expected, expected.get(key)) for key, value in found.items()]
     elif isinstance(found, list) and isinstance(expected, list):
-        pairs = [(str(i), v, i < len(expected), expected[i] if i < len(expected) else None) for i, v in enumerate(found)]
+        pairs = [
+            (str(i), v, i < len(expected), expected[i] if i < len(expected) else None) for i, v in enumerate(found)
+        ]
     for key, value, there, wanted in pairs:
         if there and not deep:
             continue
@@ -199,7 +199,9 @@ def _beyond(
 
 def _order(task: Task, chosen: Mapping[int, Made]) -> list[Label]:
     return [
-        Label(name="wrong_order", call=chosen[later].index, reference=later, note=f"before call {chosen[earlier].index}")
+        Label(
+            name="wrong_order", call=chosen[later].index, reference=later, note=f"before call {chosen[earlier].index}"
+        )
         for earlier, later in task.intent.after
         if earlier in chosen and later in chosen and chosen[earlier].index > chosen[later].index
     ]

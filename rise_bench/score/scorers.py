@@ -32,7 +32,9 @@ __all__ = ["VERSION", "evidence_of", "final_text", "score"]
 VERSION = "1-0"
 """Scorer version `N-X`: N changes when verdicts of the same trajectory may change."""
 
-_ERROR_TEXT = re.compile(r"^\W*(?:error|exception|traceback|internal server error|bad request|status code \d{3})\b", re.I)
+_ERROR_TEXT = re.compile(
+    r"^\W*(?:error|exception|traceback|internal server error|bad request|status code \d{3})\b", re.I
+)
 
 
 @dataclass(slots=True)
@@ -287,9 +289,7 @@ def _fact_labels(task: Task, facts: list[FactFinding]) -> list[Label]:
 # --- the other kinds --------------------------------------------------------------------------------------------------
 
 
-def _effects(
-    task: Task, trajectory: Trajectory, made: list[Made], evidence: Evidence
-) -> tuple[bool, list[Made]]:
+def _effects(task: Task, trajectory: Trajectory, made: list[Made], evidence: Evidence) -> tuple[bool, list[Made]]:
     """(something stays changed, successful or failed calls that are not known to be reads)."""
     acts = [call for call in made if call.effect != "read" and call.known]
     if evidence == "state":

@@ -27,7 +27,9 @@ def _canonical(text: str) -> str | None:
         return None
     try:
         statements = [tree for tree in sqlglot.parse(text, read="sqlite") if tree is not None]
-        texts = [_normal(tree).sql(dialect="sqlite", comments=False, normalize_functions="upper") for tree in statements]
+        texts = [
+            _normal(tree).sql(dialect="sqlite", comments=False, normalize_functions="upper") for tree in statements
+        ]
     except (SqlglotError, RecursionError, ValueError):
         return None
     return ";".join(texts) or None

@@ -50,7 +50,11 @@ def residue(
         if writer is not None and writer.index in assigned:
             continue
         reference = wanted.get(change.path)
-        if reference is not None and _same_leaf(reference, change, root) and (reference.match != "any" or writer is None):
+        if (
+            reference is not None
+            and _same_leaf(reference, change, root)
+            and (reference.match != "any" or writer is None)
+        ):
             continue
         left.append((change, writer))
     there = {change.path for change in end_state}

@@ -85,7 +85,9 @@ def _says_number(schema: Schema | None) -> bool:
 
 def _kinds(schema: Schema) -> set[object]:
     declared = schema.get("type")
-    kinds: set[object] = {item for item in declared if isinstance(item, str)} if isinstance(declared, list) else {declared}
+    kinds: set[object] = (
+        {item for item in declared if isinstance(item, str)} if isinstance(declared, list) else {declared}
+    )
     for word in ("anyOf", "oneOf"):
         choices = schema.get(word)
         if isinstance(choices, list):
@@ -132,9 +134,7 @@ _EXACT_BELOW = 1e-9
 """`Critical.tolerance` by default: room for rounding, none for the next whole number."""
 
 
-def _same_number(
-    expected: JsonValue, found: JsonValue, schema: Schema | None, root: str, tolerance: float
-) -> bool:
+def _same_number(expected: JsonValue, found: JsonValue, schema: Schema | None, root: str, tolerance: float) -> bool:
     if isinstance(found, str) != isinstance(expected, str) and not _says_number(schema):
         return False
     if _number(expected) is None:
@@ -142,9 +142,7 @@ def _same_number(
     return _numbers_equal(expected, found, tolerance)
 
 
-def _same_moment(
-    expected: JsonValue, found: JsonValue, schema: Schema | None, root: str, tolerance: float
-) -> bool:
+def _same_moment(expected: JsonValue, found: JsonValue, schema: Schema | None, root: str, tolerance: float) -> bool:
     if not (isinstance(expected, str) and isinstance(found, str)):
         return same_exact(expected, found, schema)
     left, right = parse_datetime(expected), parse_datetime(found)
