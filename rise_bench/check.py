@@ -182,6 +182,8 @@ def _written_badly(task: Task, tools: dict[str, Tool]) -> Iterable[str]:
             yield f"critical parameter {critical.argument!r} of call {critical.call}: {error.what}"
     if not task.cluster:
         yield "has no cluster"
+    if not task.now:
+        yield "has no `now`: its servers' clock would be the real one"
     if task.kind == "complete":
         yield from _complete_written_badly(task, tools)
     elif task.reference:
