@@ -184,7 +184,14 @@ def test_messages_are_cut_from_the_stream_wherever_its_chunks_end(size: int) -> 
 
 
 @pytest.mark.parametrize(
-    "line", [b'{"id": 7, "result": "%s"}', b'{"result": "%s", "jsonrpc": "2.0", "id":7}'], ids=["first", "last"]
+    "line",
+    [
+        b'{"id": 7, "result": "%s"}',
+        b'{"result": "%s", "jsonrpc": "2.0", "id":7}',
+        b'{"result": {"id": 3, "x": "%s", "y": [{"id": 4}]}, "jsonrpc": "2.0", "id":7}',
+        b'{"jsonrpc": "2.0", "id": 7, "result": {"id": 3, "x": "%s", "y": {"id": 4}}}',
+    ],
+    ids=["first", "last", "last, others inside", "first, others inside"],
 )
 def test_an_overlong_line_becomes_an_error_with_its_id_wherever_that_stands(line: bytes) -> None:
     framer = Framer(limit=1_000)
@@ -194,6 +201,23 @@ def test_an_overlong_line_becomes_an_error_with_its_id_wherever_that_stands(line
     ]
     assert [getattr(message, "id", None) for message in found] == [7]
     assert list(framer.feed(b'{"jsonrpc":"2.0","method":"x"}\n'))
+
+
+def test_half_a_surrogate_pair_in_an_answer_becomes_a_question_mark() -> None:
+    line = b'{"result": {"text": "cut \\ud83d"}, "jsonrpc": "2.0", "id": 7}\n'
+    (found,) = Framer().feed(line)
+    assert found.message.model_dump(exclude_none=True)["result"] == {"text": "cut ?"}
+
+
+@pytest.mark.parametrize("value", [b"[" * 300 + b"]" * 300, b"9" * 5_000, b"[1,]"], ids=["deep", "long", "broken"])
+def test_an_answer_that_cannot_be_read_is_an_error_and_no_silence(value: bytes) -> None:
+    (found,) = Framer().feed(b'{"jsonrpc": "2.0", "id": 7, "result": ' + value + b"}\n")
+    assert isinstance(found.message, JSONRPCError)
+    assert (found.message.id, found.message.error.message) == (7, "the answer is no valid JSON-RPC")
+
+
+def test_a_log_line_with_an_id_answers_no_call() -> None:
+    assert list(Framer().feed(b'{"id": 7, "message": "request done", "took": 1.}\n')) == []
 
 
 @pytest.mark.parametrize("ending", ["sys.exit(0)", "raise RuntimeError", "pass"])

@@ -83,13 +83,14 @@ def test_the_state_follows_the_calls_that_could_change_it(
         (odd_task(), (call("write", path="{root}/b.txt", text="in {root}"),)),
         (odd_task("elsewhere"), STEPS[:1]),
         (odd_task(now="2026-04-03T09:00:00Z"), STEPS[:1]),
+        (odd_task().model_copy(update={"servers": ("odd", "even")}), STEPS[:1]),
     ],
 )
-def test_other_arguments_another_order_set_up_or_clock_are_no_recording(
+def test_other_arguments_another_order_set_up_clock_or_servers_are_no_recording(
     ground: Ground, recorded: tuple[Path, list[ToolResult], object], task: Task, steps: tuple[ToolCall, ...]
 ) -> None:
     with pytest.raises(GroundFault, match=r"no recording for odd\."):
-        play(ReplayGround(ground, recorded[0]).open(task), steps)
+        play(ReplayGround(ground.model_copy(update={"servers": ground.servers}), recorded[0]).open(task), steps)
 
 
 def test_a_call_that_no_server_would_get_needs_no_recording(

@@ -121,7 +121,7 @@ def test_without_bubblewrap_a_server_still_runs_in_a_folder_of_its_own(without_b
 
 
 def test_a_server_that_runs_code_is_refused_without_bubblewrap_unless_allowed(without_bwrap: None) -> None:
-    recipe = odd_recipe(executes_code=True)
+    recipe = odd_recipe(executes_code=True, reset="restart")
     careful, careless = Sandbox(), Sandbox(allow_unsafe=True)
     try:
         with pytest.raises(

@@ -50,6 +50,16 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
+def workbook(sheet: str) -> bytes:
+    """A workbook whose only sheet holds this XML."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("xl/workbook.xml", '<w xmlns:r="r"><sheets><sheet name="S" r:id="1"/></sheets></w>')
+        file.writestr("xl/_rels/workbook.xml.rels", '<r><Relationship Id="1" Target="worksheets/sheet1.xml"/></r>')
+        file.writestr("xl/worksheets/sheet1.xml", f"<s>{sheet}</s>")
+    return buffer.getvalue()
+
+
 def test_text_is_a_leaf_of_its_own_text_and_binary_of_its_hash(tmp_path: Path) -> None:
     write(tmp_path, "notes/a.txt", "one\r\ntwo")
     write(tmp_path, "b.bin", b"\0\1")
@@ -270,6 +280,8 @@ def test_only_the_named_roots_are_state(tmp_path: Path) -> None:
         ("a.db", b"SQLite format 3\0" + b"\xff" * 4096),
         ("a.xlsx", b"PK\3\4 broken"),
         ("a.xlsx", b""),
+        ("a.xlsx", workbook("<a>" * 3_000 + "</a>" * 3_000)),
+        ("a.xlsx", workbook("<sheetData><row><c r='A1' t='s'><v>\u00b2</v></c></row></sheetData>")),
         ("a.docx", b"no zip"),
         ("a.ics", b"BEGIN:VCALENDAR\nBEGIN:VEVENT\n"),
         ("a.ics", b"no calendar \xff"),
@@ -298,6 +310,63 @@ def test_a_repository_with_nonsense_in_it_is_still_read(tmp_path: Path) -> None:
     found = leaves(tmp_path)
     assert "repo#damaged" in found
     assert found["repo/a.txt"] == "two\n"
+
+
+@pytest.mark.parametrize("entry", ["config", "HEAD", "commondir", "objects/info/alternates", "refs/heads/other"])
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_a_repository_that_leads_out_of_the_sandbox_is_named_and_not_read(
+    tmp_path: Path, entry: str, kind: str
+) -> None:
+    secret = write(tmp_path, "outside/secret", "host secret")
+    place = repository(tmp_path / "home" / "repo") / ".git" / entry
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    if kind == "link":
+        place.symlink_to(secret)
+    else:
+        os.mkfifo(place)  # a reader would wait for ever
+    found = leaves(tmp_path / "home")
+    assert found["repo#damaged"] == entry
+    assert "host secret" not in str(found)
+
+
+def test_a_repository_that_borrows_from_another_one_is_not_read(tmp_path: Path) -> None:
+    other = repository(tmp_path / "outside")
+    write(repository(tmp_path / "home" / "repo"), ".git/commondir", str(other / ".git"))
+    assert leaves(tmp_path / "home")["repo#damaged"] == "commondir"
+
+
+def test_what_utf8_cannot_hold_is_kept_as_escapes(tmp_path: Path) -> None:
+    write(tmp_path, "a.json", r'{"a": "\ud83d"}')
+    (tmp_path / os.fsdecode(b"b\xff.txt")).touch()
+    (tmp_path / "c").symlink_to(os.fsdecode(b"\xff"))
+    state = State(tmp_path, "")
+    found = state.snapshot()
+    assert dict(found.leaves) == {"a.json#/a": r'"\ud83d"', r"b\udcff.txt": "", "c": r"-> \udcff"}
+    for change in difference(Snapshot({}, frozenset()), found):
+        assert change.model_dump_json()
+
+
+def test_no_row_of_a_database_is_hidden_by_another_or_by_how_its_table_is_made(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "a.db")) as database:
+        database.executescript(
+            """
+            CREATE TABLE nulls (a TEXT PRIMARY KEY, b); INSERT INTO nulls VALUES (NULL, 1), (NULL, 2);
+            CREATE TABLE loose (a PRIMARY KEY, b); INSERT INTO loose VALUES (1, 1), ('1', 2);
+            CREATE TABLE named (rowid TEXT, b); INSERT INTO named VALUES ('q', 1), ('q', 2);
+            CREATE TABLE computed (a, b AS (a * 2)); INSERT INTO computed VALUES (3);
+            """
+        )
+    rows = {name: text for name, text in leaves(tmp_path).items() if "#schema/" not in name}
+    assert rows == {
+        "a.db#nulls/None": '{"a":null,"b":1}',
+        "a.db#nulls/None.2": '{"a":null,"b":2}',
+        "a.db#loose/1": '{"a":1,"b":1}',
+        "a.db#loose/1.2": '{"a":"1","b":2}',
+        "a.db#named/1": '{"b":1,"rowid":"q"}',
+        "a.db#named/2": '{"b":2,"rowid":"q"}',
+        "a.db#computed/1": '{"a":3}',
+    }
 
 
 def test_a_repositorys_own_programs_are_never_run(tmp_path: Path) -> None:

@@ -275,6 +275,42 @@ def test_a_history_beyond_the_context_ends_the_attempt(
     assert len(peer.bodies) == 1
 
 
+@pytest.mark.parametrize("code", ["content_filter", "content_policy_violation"])
+def test_a_request_that_a_content_filter_refuses_ends_the_attempt(
+    peer: Peer, connect: Callable[..., Model], code: str
+) -> None:
+    peer.script = [fails(400, "no", code)]
+    assert connect().reply(asking()).stop == "content_filter"
+
+
+def test_a_call_that_the_endpoint_cannot_parse_is_the_models_own_doing(
+    peer: Peer, connect: Callable[..., Model]
+) -> None:
+    peer.script = [fails(400, "Failed to call a function", "tool_use_failed")]
+    reply = connect().reply(asking())
+    assert reply.stop is None
+    assert "could not parse the call" in reply.message.malformed
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"message": {"content": ""}, "finish_reason": "error"},
+        {"message": {"content": "half an ans"}, "finish_reason": "abort"},
+        {"message": {"content": ""}, "finish_reason": "stop", "error": {"code": 502, "message": "upstream"}},
+    ],
+)
+def test_an_answer_that_the_endpoint_gave_up_on_is_tried_again_and_never_the_models(
+    peer: Peer, connect: Callable[..., Model], choice: dict[str, Any]
+) -> None:
+    gave_up: Behaviour = lambda handler, _: handler.send(200, {"choices": [choice]})  # noqa: E731 - as the others here
+    peer.script = [gave_up, says("whole")]
+    assert connect().reply(asking()).message.content == "whole"
+    peer.script = [gave_up]
+    with pytest.raises(ModelFault, match="gave up"):
+        connect(retries=1).reply(asking())
+
+
 def test_another_refused_request_is_a_fault_with_the_servers_words(peer: Peer, connect: Callable[..., Model]) -> None:
     peer.script = [fails(400, "schema of tool 3 is not supported")]
     with pytest.raises(ModelFault, match="schema of tool 3 is not supported"):

@@ -7,6 +7,7 @@ import math
 import shutil
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from rise_bench.types import canonical
 __all__ = ["Unreadable", "ics_leaves", "json_leaves", "jsonl_leaves", "sqlite_leaves"]
 
 MAX_LEAVES = 50_000
+
+ROWID = ("rowid", "oid", "_rowid_")
+"""Names of a row's number, as far as no column has taken them."""
 
 ICS_VOLATILE = {"DTSTAMP", "CREATED", "LAST-MODIFIED", "SEQUENCE", "PRODID", "VERSION", "CALSCALE", "X-RADICALE-NAME"}
 """Stamps and bookkeeping of the program that wrote the file."""
@@ -77,7 +81,7 @@ def jsonl_leaves(data: bytes, fields: tuple[str, ...] = ()) -> dict[str, str]:
     Raises:
         Unreadable: not UTF-8, a line that is no JSON, or too many lines.
     """
-    leaves: dict[str, str] = {}
+    leaves = _Leaves()
     lines = [line for line in _decode(data).split("\n") if line.strip()]
     if len(lines) > MAX_LEAVES:
         raise Unreadable
@@ -86,17 +90,24 @@ def jsonl_leaves(data: bytes, fields: tuple[str, ...] = ()) -> dict[str, str]:
         name = f"/{index}"
         if fields and isinstance(value, dict):
             name = "/".join(escape(str(value[key])) for key in fields if key in value) or name
-        _put(leaves, name, canonical(value))
+        leaves.put(name, canonical(value))
     return leaves
 
 
-def _put(leaves: dict[str, str], name: str, text: str) -> None:
-    """Add a leaf; a name that is taken gets a number."""
-    free, number = name, 1
-    while free in leaves:
-        number += 1
-        free = f"{name}.{number}"
-    leaves[free] = text
+class _Leaves(dict[str, str]):
+    """Leaves whose names may repeat in a file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._met: Counter[str] = Counter()
+
+    def put(self, name: str, text: str) -> None:
+        """Add a leaf; a name that is taken gets a number."""
+        free = name
+        while free in self:
+            self._met[name] += 1
+            free = f"{name}.{self._met[name] + 1}"
+        self[free] = text
 
 
 def sqlite_leaves(path: Path) -> dict[str, str]:
@@ -118,7 +129,10 @@ def sqlite_leaves(path: Path) -> dict[str, str]:
             try:
                 connection.execute("PRAGMA trusted_schema=OFF")
                 connection.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
-                return dict(_rows(connection))
+                leaves = _Leaves()
+                for name, text in _rows(connection):
+                    leaves.put(name, text)  # NULL keys repeat, and so do 1 and '1' in a column without a type
+                return leaves
             finally:
                 connection.close()
         except (OSError, sqlite3.Error) as error:
@@ -134,10 +148,13 @@ def _rows(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
         yield f"schema/{escape(name)}", " ".join(sql.split())
         if kind != "table" or name.startswith("sqlite_") or sql.upper().lstrip().startswith("CREATE VIRTUAL"):
             continue
-        quoted = '"' + name.replace('"', '""') + '"'
+        quoted = _quoted(name)
+        # Generated columns are not among these: they follow from the others, and may cost what they like to compute.
         columns = connection.execute(f"PRAGMA table_info({quoted})").fetchall()
         keys = [column[1] for column in sorted(columns, key=lambda column: column[5]) if column[5]]
-        selected = "*" if keys else "rowid, *"
+        listed = [_quoted(column[1]) for column in columns]
+        hidden = next((word for word in ROWID if word not in {column[1].casefold() for column in columns}), None)
+        selected = ", ".join(listed if keys else [hidden or "NULL", *listed])
         cursor = connection.execute(f"SELECT {selected} FROM {quoted}")
         for row in cursor:
             values = row if keys else row[1:]
@@ -147,6 +164,10 @@ def _rows(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
             if count > MAX_LEAVES:
                 raise Unreadable
             yield f"{escape(name)}/{key}", canonical(record)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _cell(value: object) -> JsonValue:
@@ -166,7 +187,7 @@ def ics_leaves(data: bytes) -> dict[str, str]:
     if b"BEGIN:VCALENDAR" not in data:
         raise Unreadable
     text = _decode(data).replace("\r\n", "\n").replace("\n ", "").replace("\n\t", "")
-    leaves: dict[str, str] = {}
+    leaves = _Leaves()
     stack: list[tuple[str, list[tuple[str, str]]]] = []
     for line in text.split("\n"):
         name, _, value = line.partition(":")
@@ -183,7 +204,7 @@ def ics_leaves(data: bytes) -> dict[str, str]:
 
 
 def _finish(
-    leaves: dict[str, str],
+    leaves: _Leaves,
     stack: list[tuple[str, list[tuple[str, str]]]],
     component: str,
     properties: list[tuple[str, str]],
@@ -202,4 +223,4 @@ def _finish(
         bare, _, parameters = name.partition(";")
         # Programs write empty properties for what was not given.
         if bare.upper() not in ICS_VOLATILE and value:
-            _put(leaves, f"{owner}/{bare.upper()}", f"{parameters}:{value}" if parameters else value)
+            leaves.put(f"{owner}/{bare.upper()}", f"{parameters}:{value}" if parameters else value)

@@ -69,6 +69,12 @@ class _Package:
         except (ParseError, ValueError, LookupError) as error:
             raise Unreadable from error
 
+    def items(self, name: str) -> Iterator[Element]:
+        """Children of the member's root element; none where there is no such member."""
+        root = self.xml(name)
+        if root is not None:
+            yield from root
+
 
 def office_leaves(data: bytes) -> dict[str, str]:
     """Member name to a hash of its canonical content, without the members that hold stamps.
@@ -103,7 +109,7 @@ def xlsx_leaves(data: bytes) -> dict[str, str]:
     if book is None:
         raise Unreadable
     leaves: dict[str, str] = {}
-    strings = [_string(item) for item in package.xml("xl/sharedStrings.xml") or ()]
+    strings = [_string(item) for item in package.items("xl/sharedStrings.xml")]
     formats = _formats(package.xml("xl/styles.xml"))
     targets = _targets(package)
     for place, sheet in enumerate(_children(book, "sheets")):
@@ -120,7 +126,7 @@ def xlsx_leaves(data: bytes) -> dict[str, str]:
             leaves["calculation"] = child.get("calcMode", "")
         if _local(child) == "workbookProtection":
             leaves["protection"] = _plain_xml(child)
-    for item in package.xml("docProps/core.xml") or ():
+    for item in package.items("docProps/core.xml"):
         if _local(item) not in {"created", "modified", "lastModifiedBy", "revision"} and item.text:
             leaves[f"properties/{_local(item)}"] = item.text
     for member in package.names:
@@ -153,7 +159,7 @@ def _string(item: Element) -> str:
 def _targets(package: _Package) -> dict[str, str]:
     """Relation id to the member that it names."""
     found: dict[str, str] = {}
-    for relation in package.xml("xl/_rels/workbook.xml.rels") or ():
+    for relation in package.items("xl/_rels/workbook.xml.rels"):
         target = relation.get("Target", "")
         path = target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")
         found[relation.get("Id", "")] = path

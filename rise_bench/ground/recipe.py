@@ -81,6 +81,8 @@ class Recipe(Record):
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
+        if self.executes_code and self.reset == "wipe":
+            raise ValueError("a server that runs code may leave processes behind, so `reset` must be `restart`")
         seen: dict[str, str] = {}
         for group, tools in self.groups.items():
             for tool in tools:

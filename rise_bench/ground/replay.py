@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ from rise_bench.types import (
 
 __all__ = ["Cassette", "Recorder", "Recording", "ReplayGround", "make"]
 
-FORMAT = 1
+FORMAT = 2
 KEY_START = len('{"key":"')
 KEY_END = KEY_START + 64
 
@@ -48,11 +49,14 @@ class Recording(Record):
 
 
 class History:
-    """The key of the next call: set-up, clock, and the calls so far that could have changed something."""
+    """The key of the next call: set-up, clock, servers, and the calls so far that could have changed something.
+
+    The servers are part of it: what they leave behind when they start, and what counts as state, is theirs.
+    """
 
     def __init__(self, task: Task, root: str) -> None:
         self._root = root
-        self._so_far = _digest([FORMAT, task.setup, task.now])
+        self._so_far = _digest([FORMAT, task.setup, task.now, *sorted(set(task.servers))])
 
     def key(self, call: ToolCall) -> str:
         """SHA-256 (hex) that names the recording of this call at this point."""
@@ -101,7 +105,7 @@ class Cassette:
                 raise InputError("is no recording", where=f"{path}:{number}", remedy="remove the line or record again")
             self._lines[line[KEY_START:KEY_END].decode("ascii", "replace")] = line
         if create and rest:
-            path.write_bytes(b"\n".join([head_line, *whole]) + b"\n")
+            os.truncate(path, path.stat().st_size - len(rest))
 
     def _check_head(self, line: bytes, ground: Ground) -> None:
         try:

@@ -12,17 +12,27 @@ from dulwich.index import ConflictedIndexEntry
 from dulwich.objects import Commit, ObjectID, Tag
 from dulwich.repo import Repo
 
+from rise_bench.ground.tree import walk
+
 __all__ = ["repository_leaves"]
 
 MAX_COMMITS = 2_000
+
+REDIRECTS = {"commondir", "objects/info/alternates"}
+"""Files that name another folder to read from."""
 
 
 def repository_leaves(git: Path) -> dict[str, str]:
     """Leaves of one `.git` folder: `HEAD`, `refs/...`, `commits/<identity>` (the message), `index/<path>`, `config`.
 
     A commit's identity is a digest of its tree and of its parents' identities: neither author, date nor message is in
-    it, so two honest runs agree on it and a message stays a leaf of its own.
+    it, so two honest runs agree on it and a message stays a leaf of its own. A folder with links, pipes or references
+    to other repositories is not read at all: `damaged` names the entry. This process could follow them out of the
+    sandbox.
     """
+    odd = _leads_out(git)
+    if odd:
+        return {"damaged": odd}
     leaves: dict[str, str] = {}
     try:
         with Repo(str(git.parent)) as repository:
@@ -34,6 +44,16 @@ def repository_leaves(git: Path) -> dict[str, str]:
     except OSError:
         leaves["config"] = ""
     return leaves
+
+
+def _leads_out(git: Path) -> str:
+    """The first entry that would make the reader look outside the sandbox, or wait for ever; empty where none does."""
+    for here, _, others in walk(git):
+        for entry in others:
+            name = f"{here}/{entry.name}" if here else entry.name
+            if name in REDIRECTS or not entry.is_file(follow_symlinks=False):
+                return name
+    return ""
 
 
 def _read(repository: Repo, leaves: dict[str, str]) -> None:

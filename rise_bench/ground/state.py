@@ -127,10 +127,11 @@ class State:
         return self._counts(relative) and not self._ignored(relative)
 
     def _canonical(self, leaves: Leaves) -> Leaves:
-        """The leaves with the sandbox's path as `{root}`."""
+        """The leaves with the sandbox's path as `{root}`, as text that a record can hold."""
+        clean = {_encodable(path): _encodable(text) for path, text in leaves.items()}
         if not self.root:
-            return leaves
-        return {path.replace(self.root, ROOT): text.replace(self.root, ROOT) for path, text in leaves.items()}
+            return clean
+        return {path.replace(self.root, ROOT): text.replace(self.root, ROOT) for path, text in clean.items()}
 
     def _file(self, path: Path, relative: str) -> Leaves:
         try:
@@ -168,9 +169,14 @@ class State:
                 return xlsx_leaves(data)
             if suffix in {".docx", ".pptx", ".odt", ".ods", ".odp"}:
                 return office_leaves(data)
-        except Unreadable:
+        except (Unreadable, ValueError, RecursionError):  # the last two: what only a hostile file brings about
             return None
         return None
+
+
+def _encodable(text: str) -> str:
+    """The text with what UTF-8 cannot hold (half a surrogate pair, a file name of other bytes) as escapes."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _plain(data: bytes) -> str:

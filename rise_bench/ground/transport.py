@@ -6,6 +6,7 @@ other server on it, waiting for more than a minute.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -30,18 +31,26 @@ EDGE = 256
 """Bytes at either end of an overlong line among which its id is looked for."""
 
 TOO_LARGE = -32000
+UNREADABLE = -32700
 GRACE_SECONDS = 2.0
 TERM_SECONDS = 1.0
 POLL_SECONDS = 0.01
 
-_ID = re.compile(rb'"id"\s*:\s*(\d+)')
+_ID = re.compile(
+    rb'\A\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d+)'
+    rb'|"id"\s*:\s*(\d+)\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*\Z'
+)
+"""The message's own id, at its very start or end; anywhere else it may be part of the result."""
 
 Received = MemoryObjectReceiveStream[SessionMessage | Exception]
 Sent = MemoryObjectSendStream[SessionMessage]
 
 
 class Framer:
-    """Cuts a byte stream into messages. Lines that are no JSON-RPC are passed over."""
+    """Cuts a byte stream into messages. Lines that are no JSON-RPC are passed over.
+
+    An answer that cannot be read becomes an error with its id: passed over, it would look like a server that hangs.
+    """
 
     def __init__(self, limit: int = MAX_LINE) -> None:
         self._limit = limit
@@ -70,16 +79,33 @@ class Framer:
     def _message(self) -> mcp_types.JSONRPCMessage | None:
         line = b"".join(self._parts)
         if self._size > self._limit:
-            found = _ID.search(line)
-            text = f"the answer is larger than {self._limit} bytes"
-            error = mcp_types.ErrorData(code=TOO_LARGE, message=text)
-            return mcp_types.JSONRPCError(jsonrpc="2.0", id=int(found[1]), error=error) if found else None
+            return _unread(line, TOO_LARGE, f"the answer is larger than {self._limit} bytes")
+        text = line.decode("utf-8-sig", "replace")
         try:
-            text = line.decode("utf-8", "replace")
-            message: mcp_types.JSONRPCMessage = mcp_types.jsonrpc_message_adapter.validate_json(text, by_name=False)
+            return _message_of(text)
         except ValueError:
-            return None
-        return message
+            pass
+        try:
+            # A text cut inside an emoji holds half a surrogate pair: legal JSON to most writers, not to this reader.
+            whole = json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace")
+            return _message_of(whole.decode("utf-8"))
+        except (ValueError, RecursionError):
+            answers = b'"jsonrpc"' in line and (b'"result"' in line or b'"error"' in line)
+            return _unread(line, UNREADABLE, "the answer is no valid JSON-RPC") if answers else None
+
+
+def _message_of(text: str) -> mcp_types.JSONRPCMessage:
+    message: mcp_types.JSONRPCMessage = mcp_types.jsonrpc_message_adapter.validate_json(text, by_name=False)
+    return message
+
+
+def _unread(line: bytes, code: int, why: str) -> mcp_types.JSONRPCError | None:
+    """The error in place of an answer that is not taken; None where it cannot be told which call it answers."""
+    found = _ID.search(line)
+    if found is None:
+        return None
+    error = mcp_types.ErrorData(code=code, message=why)
+    return mcp_types.JSONRPCError(jsonrpc="2.0", id=int(found[1] or found[2]), error=error)
 
 
 @asynccontextmanager

@@ -20,7 +20,9 @@ INSIDE = "/opt/rise"
 """Where the helpers of `inside/` lie inside the sandbox."""
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
-ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "ssl", "ca-certificates", "nsswitch.conf")
+# Not all of `ssl`: whoever runs this as root could read the keys in `ssl/private`.
+TLS = ("ssl/certs", "ssl/openssl.cnf", "ca-certificates")
+ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "nsswitch.conf", *TLS)
 OWN_ETC = ("passwd", "group", "hosts")
 
 

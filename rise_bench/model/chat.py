@@ -212,8 +212,8 @@ class ChatEndpoint:
                     why = f"the reply is longer than {MAX_REPLY_BYTES} bytes"
                     return Reply(message=Assistant(malformed=why), stop="agent_failed")
                 except (openai.OpenAIError, httpx2.HTTPError, TimeoutError, wire.BadReply) as error:
-                    if failures.is_overflow(error):
-                        return Reply(message=Assistant(), stop="context_overflow")
+                    if (amounts_to := failures.own_doing(error)) is not None:
+                        return amounts_to
                     wait = self._wait(error, attempt, started_in)
             await asyncio.sleep(wait)
             attempt += 1
@@ -253,8 +253,7 @@ class ChatEndpoint:
             found: JsonValue = json.loads(body)
         except (ValueError, RecursionError) as error:
             raise wire.BadReply(f"the body is no JSON ({type(error).__name__}): {bytes(body[:120])!r}") from None
-        if not isinstance(found, dict) or not found.get("choices"):
-            raise wire.BadReply(f"the body has no choices: {bytes(body[:200]).decode(errors='replace')}")
+        wire.first_choice(found)  # looked at here too, where another try is possible
         return found
 
 

@@ -10,8 +10,9 @@ import httpx2
 import openai
 
 from rise_bench.errors import ModelFault, RiseError, SetupError
+from rise_bench.types import Assistant, Reply
 
-__all__ = ["as_error", "is_overflow", "is_unreachable", "pushes_back", "retry_after", "worth_retrying"]
+__all__ = ["as_error", "is_unreachable", "own_doing", "pushes_back", "retry_after", "worth_retrying"]
 
 MAX_PAUSE = 120.0
 """Seconds. An endpoint that asks for a longer silence is treated as down."""
@@ -28,6 +29,10 @@ _OVERFLOW = (
     "input is too long",
     "reduce the length",
 )
+_FILTERED = ("content_filter", "content_policy_violation", "content management policy")
+_UNPARSED = "tool_use_failed"
+"""Groq's code for a call that the model wrote and its server could not parse."""
+
 _TEXT_CHARS = 300
 
 
@@ -48,6 +53,20 @@ def is_overflow(error: BaseException) -> bool:
         return False
     said = server_text(error).casefold()
     return any(words in said for words in _OVERFLOW)
+
+
+def own_doing(error: BaseException) -> Reply | None:
+    """The reply that a refusal amounts to where the history's length or the model's words brought it about, else None."""
+    if is_overflow(error):
+        return Reply(message=Assistant(), stop="context_overflow")
+    if status_of(error) != 400:
+        return None
+    said = server_text(error)
+    if any(words in said.casefold() for words in _FILTERED):
+        return Reply(message=Assistant(), stop="content_filter")
+    if _UNPARSED in said:
+        return Reply(message=Assistant(malformed=f"the endpoint could not parse the call: {said[:_TEXT_CHARS]}"))
+    return None
 
 
 def pushes_back(error: BaseException) -> bool:

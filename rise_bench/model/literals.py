@@ -21,8 +21,13 @@ MAX_DEPTH = 64
 
 _NAMES: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 _WARNINGS = threading.Lock()
-# Strings first, so that brackets inside them are passed over; possessive by construction (no nested repetition).
-_TOKENS = re.compile(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"|[()\[\]{}]|[-+~]", re.DOTALL)
+# Strings first, so that brackets inside them are passed over. A string that is never closed is a token to its end:
+# were it none, each quote in it would be tried anew, in time that grows with the square of the text.
+_TOKENS = re.compile(
+    r"'''(?:[^\\]|\\.)*?(?:'''|\Z)|\"\"\"(?:[^\\]|\\.)*?(?:\"\"\"|\Z)"
+    r"|'(?:[^'\\\n]|\\.)*'?|\"(?:[^\"\\\n]|\\.)*\"?|[()\[\]{}]|[-+~]",
+    re.DOTALL,
+)
 
 
 class NotLiteral(ValueError):

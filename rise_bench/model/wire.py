@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from rise_bench.model.calls import clean_text, parse, read_arguments
 from rise_bench.types import Assistant, Message, Reply, Sampling, Tool, ToolCall, ToolResult, canonical
 
-__all__ = ["BadReply", "Names", "body", "read_reply"]
+__all__ = ["BadReply", "Names", "body", "first_choice", "read_reply"]
 
 _MAX_NAME = 64
 _NOT_ALLOWED = re.compile(r"[^a-zA-Z0-9_-]")
@@ -25,6 +25,9 @@ _STOPS: dict[str, Literal["output_limit", "content_filter"]] = {
     "max_tokens": "output_limit",
     "content_filter": "content_filter",
 }
+
+_GIVEN_UP = ("error", "abort")
+"""Finish reasons of gateways (OpenRouter) and engines (vLLM, SGLang) whose upstream failed under HTTP 200."""
 
 
 class BadReply(ValueError):
@@ -126,7 +129,7 @@ def read_reply(found: JsonValue, names: Names, *, parser: str, step: int) -> Rep
     Raises:
         BadReply: the body is no chat completion.
     """
-    choice = _first_choice(found)
+    choice = first_choice(found)
     message = choice.get("message")
     if not isinstance(message, dict):
         raise BadReply("its first choice has no message")
@@ -145,11 +148,20 @@ def read_reply(found: JsonValue, names: Names, *, parser: str, step: int) -> Rep
     )
 
 
-def _first_choice(found: JsonValue) -> dict[str, Any]:
+def first_choice(found: JsonValue) -> dict[str, Any]:
+    """The first choice of a body.
+
+    Raises:
+        BadReply: there is none, or the endpoint itself gave up in the middle of it.
+    """
     choices = found.get("choices") if isinstance(found, dict) else None
-    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        return choices[0]
-    raise BadReply(f"the body has no choices: {json.dumps(found, ensure_ascii=False)[:200]}")
+    if not (isinstance(choices, list) and choices and isinstance(choices[0], dict)):
+        raise BadReply(f"the body has no choices: {json.dumps(found, ensure_ascii=False)[:200]}")
+    choice: dict[str, Any] = choices[0]
+    if choice.get("error") or choice.get("finish_reason") in _GIVEN_UP:
+        why = json.dumps(choice.get("error"), ensure_ascii=False)[:200]
+        raise BadReply(f"the endpoint gave up (finish_reason {choice.get('finish_reason')!r}, error {why})")
+    return choice
 
 
 def _content(value: Any) -> str:

@@ -65,46 +65,121 @@ def _quotations(request: str) -> tuple[str, ...]:
     return tuple(match.group(1) for match in _QUOTED.finditer(request))
 
 
-def judge_fact(fact: Fact, answer: Answer) -> FactFinding:
-    """Is the fact stated, without a competing value, and does this trajectory support it?"""
-    places = _places(fact, answer)
+def judge_fact(fact: Fact, answer: Answer, others: Sequence[Fact] = ()) -> FactFinding:
+    """Is the fact stated, without a competing value, and does this trajectory support it?
+
+    Args:
+        fact: what was asked for.
+        answer: the message, the request and what the trajectory's results say.
+        others: the task's other facts; a sentence about one of them fills no slot of this one.
+    """
+    where = _places(fact, answer, others)
     wanted = (fact.value, *fact.accept)
-    hit = any(_in_place(value, fact, place, answer) for place in places for value in wanted) or _says_none(fact, places)
+    figures = _long_figures(fact, answer.results)
+    hit = (
+        any(_in_place(value, fact, place, answer) for place in where.places for value in wanted)
+        or any(_rounds(value, figures) for place in where.places for value in _values_of_type(fact, place, answer))
+        or _says_none(fact, where.places)
+    )
     competitor = next(
         (
             value
             for value in fact.competing
-            for place in places
+            for place in where.rivals
             if not is_value_of(value, fact) and _in_place(value, fact, place, answer)
         ),
         None,
     )
-    supported = any(_supported(value, fact, answer.results) for value in wanted)
+    supported = bool(figures) or any(_supported(value, fact, answer.results) for value in wanted)
     if hit and competitor is None and supported:
         return FactFinding(True, True, True, None, fact.value)
     found = fact.value if hit else competitor
-    slot = _slot_is_filled(fact, places, answer, hit and supported)
+    slot = _slot_is_filled(fact, where.slots, answer, hit and supported)
     if found is None:
-        found = next((_shown(value) for place in places for value in _values_of_type(fact, place, answer)), None)
+        found = next((_shown(value) for place in where.slots for value in _values_of_type(fact, place, answer)), None)
     return FactFinding(hit and competitor is None, supported, slot, competitor, found)
 
 
-def _places(fact: Fact, answer: Answer) -> list[str]:
-    """Sentences that hold an `about` word; the whole text where those hold no value of the type and it holds just one."""
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Where a fact may be stated, where a competing value spoils it, and where its slot may be filled at all."""
+
+    places: list[str]
+    rivals: list[str]
+    slots: list[str]
+
+
+def _places(fact: Fact, answer: Answer, others: Sequence[Fact]) -> _Where:
+    """Sentences that hold an `about` word. Where those hold no value of the type: a block of `key: value` lines with an
+    `about` word, else the only value of the type in the text, else sentences that share a word with the request; what is
+    about another fact is left out of all three, and a competing value anywhere spoils them.
+    """
     parts = sentences(answer.text)
     if not fact.about:
-        return list(parts)  # the source says nothing of where the fact stands: any sentence may state it
-    places = [
-        _with_what_follows(parts, i)
-        for i, part in enumerate(parts)
-        if any(contains_phrase(part, word) for word in fact.about)
-    ]
+        return _Where([*parts], [*parts], [*parts])  # the source says nothing of where the fact stands
+    places = [_with_what_follows(parts, i) for i, part in enumerate(parts) if _is_about(fact, part)]
+    rest = [part for part in parts if _is_about(fact, part) or not any(_is_about(other, part) for other in others)]
     if fact.type == "text":
-        return places or [part for part in parts if any(_states_text(str(v), part) for v in (fact.value, *fact.accept))]
+        named = (fact.value, *fact.accept, *fact.competing)
+        places = places or [part for part in rest if any(_states_text(str(value), part) for value in named)]
+        return _Where(places, places, places)
     if any(_values_of_type(fact, place, answer) for place in places):
-        return places
-    found = {_shown(value) for value in _values_of_type(fact, answer.text, answer)}
-    return [answer.text] if len(found) == 1 else places
+        return _Where(places, places, places)
+    blocks = [block for block in _blocks(rest) if _is_about(fact, block) and _values_of_type(fact, block, answer)]
+    alone = {_shown(value) for part in rest for value in _values_of_type(fact, part, answer)}
+    if blocks or len(alone) == 1:
+        return _Where(blocks or rest, rest, rest)
+    shared = [part for part in rest if _content_words(part) & _content_words(answer.request)]
+    return _Where([*places, *shared], rest, rest)
+
+
+def _is_about(fact: Fact, part: str) -> bool:
+    return any(contains_phrase(part, word) for word in fact.about)
+
+
+def _blocks(parts: Sequence[str]) -> list[str]:
+    """Runs of at least two `key: value` lines, each run as one text: how structured results are quoted."""
+    runs: list[list[str]] = [[]]
+    for part in parts:
+        if _KEY_VALUE.match(part):
+            runs[-1].append(part)
+        else:
+            runs.append([])
+    return ["\n".join(run) for run in runs if len(run) > 1]
+
+
+_KEY_VALUE = re.compile(r"^\W*[\w -]{1,40}:\s+\S.*[^.!?]$")
+
+
+@lru_cache(maxsize=1024)
+def _content_words(text: str) -> frozenset[str]:
+    return frozenset(word for word in normal_text(text).split() if len(word) > 3 and word not in _COMMON)
+
+
+def _long_figures(fact: Fact, results: Sequence[str]) -> list[float]:
+    """Numbers in the results with more than two decimals that are the fact at the fact's own precision.
+
+    A tool's 351.26193132800006 supports 351.26, and may be told as 351.262 or as 351.
+    """
+    wanted = _as_number(fact.value) if fact.type == "number" else None
+    if wanted is None or wanted.is_integer():
+        return []
+    places = _decimals(wanted)
+    return [n for text in results for n in numbers_in(text) if _decimals(n) > 2 and round(n, places) == wanted]
+
+
+def _rounds(stated: object, figures: Sequence[float]) -> bool:
+    """Is the stated number one of the figures, rounded to no fewer than three significant digits?"""
+    value = _as_number(stated)
+    if value is None or not figures or len(f"{abs(value):f}".strip("0").replace(".", "")) < 3:
+        return False
+    return any(round(figure, _decimals(value)) == value for figure in figures)
+
+
+def _decimals(value: float) -> int:
+    """Digits after the point in the shortest writing of the number."""
+    text = repr(value)
+    return 0 if "e" in text or text.endswith(".0") else len(text.partition(".")[2])
 
 
 def _with_what_follows(parts: tuple[str, ...], start: int) -> str:

@@ -76,14 +76,19 @@ def claims_completion(text: str) -> bool:
     return any(_claims(part) for part in sentences(_plain(text)))
 
 
+_WHICHEVER = {"which", "what"}
+"""Stand in questions about any slot, so they name none."""
+
+
 def asked(task: Task, text: str) -> bool:
     """True iff the message claims no completion and asks for a missing slot, and for none that the request gives."""
     if claims_completion(text):
         return False
     questions = list(_questions(_plain(text)))
-    names = any(_names(part, slot) for part in questions for slot in task.asks)
+    asks = [[word for word in slot if word.casefold() not in _WHICHEVER] or slot for slot in task.asks]
+    names = any(_names(part, slot) for part in questions for slot in asks)
     needless = any(
-        _names(part, slot) and not any(_names(part, other) for other in task.asks)
+        _names(part, slot) and not any(_names(part, other) for other in asks)
         for part in questions
         for slot in task.given
     )

@@ -168,7 +168,7 @@ def _facts(task: Task, trajectory: Trajectory, text: str, made: list[Made]) -> l
         return []
     results = tuple(_result_text(call) for call in made if call.succeeded and call.result is not None)
     answer = Answer(text, task.request, results, trajectory.root)
-    return [judge_fact(fact, answer) for fact in task.answer]
+    return [judge_fact(fact, answer, [other for other in task.answer if other is not fact]) for fact in task.answer]
 
 
 def _result_text(call: Made) -> str:

@@ -219,6 +219,33 @@ def _time_of(match: re.Match[str]) -> time | None:
     return time(hour, minute) if hour < 24 and minute < 60 else None
 
 
+_HOUR_WORD = "|".join(["midnight", "noon", *_UNITS[1:13]])
+_WORDED_TIME = re.compile(
+    rf"\b(?:(half past|quarter past|quarter to)\s+({_HOUR_WORD}|1[0-2]|[1-9])|({_HOUR_WORD}|1[0-2]|[1-9])\s+o'?clock"
+    r"|(noon|midnight))\b(?:\s+(?:in the|at)\s+(morning|afternoon|evening|night))?",
+    re.IGNORECASE,
+)
+
+
+def _worded_times(text: str) -> list[Token]:
+    """`half past two in the afternoon`, `noon`, `nine o'clock`; both halves of the day where none is said."""
+    found: list[Token] = []
+    for m in _WORDED_TIME.finditer(text):
+        word = (m[2] or m[3] or m[4]).casefold()
+        hour = {"noon": 12, "midnight": 0}.get(word) if not word.isdigit() else None
+        certain = hour is not None
+        hour = hour if hour is not None else int(_WORDS.get(word, word))
+        shift = {"half past": 30, "quarter past": 15, "quarter to": -15}.get((m[1] or "").casefold(), 0)
+        half = (m[5] or "").casefold()
+        halves = [hour] if certain else [hour % 12] * (half != "afternoon" and half != "evening")
+        halves += [] if certain or half == "morning" else [hour % 12 + 12]
+        found.extend(
+            Token(time(minutes // 60, minutes % 60), m.start(), m.end())
+            for minutes in ((hours * 60 + shift) % 1440 for hours in halves)
+        )
+    return found
+
+
 def same_instant(expected: datetime | date | time, found: datetime | date | time) -> bool:
     """Equal instants; only the date where only a date was asked; wall clocks where one side has no zone."""
     if isinstance(expected, datetime) and isinstance(found, datetime):
@@ -251,9 +278,10 @@ def tokens(text: str, kind: str, masked: tuple[str, ...] = ()) -> tuple[Token, .
             if (day := parse_date(m.group()[:10] if m.group()[:4].isdigit() else m.group())) is not None
         )
     if kind == "datetime":
-        return tuple(
+        clocks = [
             Token(moment, m.start(), m.end()) for m in _TIME_RE.finditer(text) if (moment := _time_of(m)) is not None
-        )
+        ]
+        return tuple(sorted([*clocks, *_worded_times(text)], key=lambda token: token.start))
     if kind == "path":
         return tuple(Token(m.group().rstrip("."), m.start(), m.end()) for m in _PATH_RE.finditer(text))
     hidden = _blank(text, masked)
