@@ -254,8 +254,16 @@ def _affordable(cost: float, options: Options) -> bool:
 
 
 def _cost(scored: Scored, options: Options) -> float:
+    usage = scored.usage
+    counted = usage.input_tokens is not None or usage.output_tokens is not None
+    if options.max_cost is not None and usage.turns and not counted and any(options.prices or ()):
+        raise InputError(
+            "cannot be kept: the model does not say how many tokens it used",
+            where="--max-cost",
+            remedy="leave it out, or use an endpoint that reports usage; what was made is kept",
+        )
     price_in, price_out = options.prices or (0.0, 0.0)
-    return ((scored.usage.input_tokens or 0) * price_in + (scored.usage.output_tokens or 0) * price_out) / 1e6
+    return ((usage.input_tokens or 0) * price_in + (usage.output_tokens or 0) * price_out) / 1e6
 
 
 def _seed(seed: int, task: str, number: int) -> int:
@@ -304,7 +312,7 @@ def _spec(options: Options, loaded: LoadedSuite, model: Model) -> RunSpec:
 
 def _open_run(spec: RunSpec, options: Options) -> Run:
     run = Run.create(spec, options.output)
-    if options.fresh and run.keys():
+    if options.fresh and run.begun():  # not by its keys: a broken line must not keep the run from being put aside
         run.close()
         run.set_aside()
         run = Run.create(spec, options.output)

@@ -436,13 +436,16 @@ def _schema(tool: Tool | None, pointer: str) -> dict[str, JsonValue] | None:
 
 
 def _judge_mutation(proof: Proof, ground: Ground, played: Played, argument: str, other: JsonValue) -> int:
-    """1 where the mutated run is judged as a deviation even when it says what the reference would; else a refusal."""
+    """1 where the mutation ran and is judged as a deviation even when it says what the reference would.
+
+    A mutated run that is aligned is a refusal.
+    """
     task = proof.task
     aligned = score(task, _trajectory(task, played, final_message(task, played.root)), ground)[1]
     if aligned.value == 1:
         proof.refuse(f"{argument} = {other!r} gives the same outcome: strengthen the fixture or the facts")
         return 0
-    return 1
+    return int(played.whole)
 
 
 def _competing(task: Task, played: Played) -> dict[int, list[JsonValue]]:

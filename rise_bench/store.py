@@ -315,8 +315,7 @@ class Run:
             run.path.mkdir(parents=True, exist_ok=True)
             run._writer.acquire(timeout=0)
         except Timeout:
-            remedy = "wait until it ends, or stop it"
-            raise InputError("another process writes in this run", where=str(run.path), remedy=remedy) from None
+            raise run._busy() from None
         except OSError as error:
             raise _cannot_write(run.path, error) from error
         if not (run.path / "run.json").is_file():
@@ -393,6 +392,10 @@ class Run:
             self._mend()
             raise _cannot_write(path, error) from error
 
+    def begun(self) -> bool:
+        """Is anything kept, readable or not?"""
+        return self.trajectories_file.is_file() and self.trajectories_file.stat().st_size > 0
+
     def keys(self) -> set[Key]:
         """(task, attempt) of the trajectories that are there."""
         return set(_offsets(self.trajectories_file))
@@ -428,8 +431,32 @@ class Run:
         yield from _stream(Scored, self.verdicts_file)
 
     def write_scored(self, rows: Iterator[Scored]) -> None:
-        """Replace the verdicts (after re-scoring), atomically and without holding them all."""
-        handle, name = tempfile.mkstemp(dir=self.path, prefix=".verdicts.")
+        """Replace the verdicts (after re-scoring), atomically and without holding them all.
+
+        Raises:
+            InputError: another process writes in this run (its next verdicts would be lost), or the folder cannot be written.
+        """
+        try:
+            self._writer.acquire(timeout=0)
+        except Timeout:
+            raise self._busy() from None
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
+        try:
+            self._replace_verdicts(rows)
+        finally:
+            self._writer.release()
+
+    def _busy(self) -> InputError:
+        return InputError(
+            "another process writes in this run", where=str(self.path), remedy="wait until it ends, or stop it"
+        )
+
+    def _replace_verdicts(self, rows: Iterator[Scored]) -> None:
+        try:
+            handle, name = tempfile.mkstemp(dir=self.path, prefix=".verdicts.")
+        except OSError as error:
+            raise _cannot_write(self.verdicts_file, error) from error
         try:
             with os.fdopen(handle, "wb") as file:
                 for row in rows:
@@ -454,7 +481,11 @@ def _offsets(path: Path) -> dict[Key, int]:
             if match and line.endswith(b"\n"):
                 found[json.loads(match[1]), int(match[2])] = offset
             elif line.strip() and line.endswith(b"\n"):
-                raise InputError("a line does not begin with task and attempt", where=f"{path} at byte {offset}")
+                raise InputError(
+                    "a line does not begin with task and attempt",
+                    where=f"{path} at byte {offset}",
+                    remedy="remove the line, or run again with --fresh",
+                )
             offset += len(line)
     return found
 

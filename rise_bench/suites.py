@@ -79,7 +79,7 @@ def check_suite(
     if write:
         written = str(_write(loaded, proofs, partial=bool(only)))
     else:
-        findings += _drifted(loaded, proofs)
+        findings += _drifted(loaded, proofs, partial=bool(only))
     return CheckReport(
         suite=loaded.suite.name,
         proved=sum(proof.holds for proof in proofs),
@@ -144,11 +144,15 @@ def _write(loaded: LoadedSuite, proofs: Sequence[Proof], *, partial: bool) -> Pa
     return path
 
 
-def _drifted(loaded: LoadedSuite, proofs: Sequence[Proof]) -> list[Finding]:
-    """Proved tasks that are not what `tasks.jsonl` holds."""
+def _drifted(loaded: LoadedSuite, proofs: Sequence[Proof], *, partial: bool) -> list[Finding]:
+    """Proved tasks that are not what `tasks.jsonl` holds, and what it holds though nobody wrote it (any more)."""
     path = loaded.path / "tasks.jsonl"
     stored = {task.id: task for task in read_records(Task, path)} if path.is_file() else {}
+    gone = () if partial else sorted(stored.keys() - loaded.tasks.keys())
     return [
+        Finding(name, "refused", f"stands in {path.name} and in no file under tasks/; record anew with --write")
+        for name in gone
+    ] + [
         Finding(proof.task.id, "refused", f"is not what {path.name} holds: {_difference(proof.task, stored)}")
         for proof in proofs
         if proof.holds and stored.get(proof.task.id) != proof.task

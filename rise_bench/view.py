@@ -208,6 +208,7 @@ def _facts(task: Task, trajectory: Trajectory, made: Sequence[Made]) -> list[dic
                 "value": _shown(fact.value),
                 "about": ", ".join(fact.about),
                 "found": _shown(finding.found),
+                "beside": _shown(finding.competitor),
                 "stated": finding.stated,
                 "supported": finding.supported,
             }

@@ -136,6 +136,20 @@ def test_view_shows_the_attempts_that_were_chosen(
     assert (found["attempts"], found["left_out"]) == (shown, left)
 
 
+def test_view_of_a_task_that_was_not_attempted_keeps_the_page_that_is_there(
+    run: Path, suite: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["view", str(run), "--tasks", str(suite), "--sample-id", "sample/nope"]) == 2
+    assert "no attempt to show" in capsys.readouterr().err
+    assert not (run / "view.html").exists()
+
+
+def test_help_for_a_command_is_that_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["help", "view"])
+    assert "usage: rise-bench view" in capsys.readouterr().out
+
+
 def test_tasks_ls_lists_every_task(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tasks", "ls", str(suite), "--json"]) == 0
     assert [task["id"] for task in json.loads(capsys.readouterr().out)] == [t.id for t in sample_run.TASKS]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from ground_kit import connected, odd_recipe
+from mcp.types import JSONRPCError
 
 from rise_bench.errors import ServerDied, SetupError
 from rise_bench.ground.client import MAX_TEXT, Connection

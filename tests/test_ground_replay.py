@@ -40,7 +40,9 @@ def play(session: GroundSession, steps: tuple[ToolCall, ...] = STEPS) -> list[To
 
 @pytest.fixture(scope="module")
 def ground() -> Ground:
-    return odd_ground()
+    odd = odd_ground()
+    beside = odd.servers[0].model_copy(update={"name": "even", "tools": ()})
+    return odd.model_copy(update={"servers": (*odd.servers, beside)})
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +92,7 @@ def test_other_arguments_another_order_set_up_clock_or_servers_are_no_recording(
     ground: Ground, recorded: tuple[Path, list[ToolResult], object], task: Task, steps: tuple[ToolCall, ...]
 ) -> None:
     with pytest.raises(GroundFault, match=r"no recording for odd\."):
-        play(ReplayGround(ground.model_copy(update={"servers": ground.servers}), recorded[0]).open(task), steps)
+        play(ReplayGround(ground, recorded[0]).open(task), steps)
 
 
 def test_a_call_that_no_server_would_get_needs_no_recording(

@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import openpyxl
@@ -15,7 +16,7 @@ from dulwich.repo import Repo
 from openpyxl.styles import Font
 
 from rise_bench.ground.fixture import GitCommit, build_repository
-from rise_bench.ground.state import MAX_TEXT, Rules, State, difference
+from rise_bench.ground.state import MAX_TEXT, Rules, Snapshot, State, difference
 from rise_bench.ground.tree import remove
 
 EVENT = """BEGIN:VCALENDAR
@@ -50,7 +51,7 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
-def workbook(sheet: str) -> bytes:
+def bare_workbook(sheet: str) -> bytes:
     """A workbook whose only sheet holds this XML."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
@@ -280,8 +281,8 @@ def test_only_the_named_roots_are_state(tmp_path: Path) -> None:
         ("a.db", b"SQLite format 3\0" + b"\xff" * 4096),
         ("a.xlsx", b"PK\3\4 broken"),
         ("a.xlsx", b""),
-        ("a.xlsx", workbook("<a>" * 3_000 + "</a>" * 3_000)),
-        ("a.xlsx", workbook("<sheetData><row><c r='A1' t='s'><v>\u00b2</v></c></row></sheetData>")),
+        ("a.xlsx", bare_workbook("<a>" * 3_000 + "</a>" * 3_000)),
+        ("a.xlsx", bare_workbook("<sheetData><row><c r='A1' t='s'><v>\u00b2</v></c></row></sheetData>")),
         ("a.docx", b"no zip"),
         ("a.ics", b"BEGIN:VCALENDAR\nBEGIN:VEVENT\n"),
         ("a.ics", b"no calendar \xff"),
@@ -334,6 +335,15 @@ def test_a_repository_that_borrows_from_another_one_is_not_read(tmp_path: Path) 
     other = repository(tmp_path / "outside")
     write(repository(tmp_path / "home" / "repo"), ".git/commondir", str(other / ".git"))
     assert leaves(tmp_path / "home")["repo#damaged"] == "commondir"
+
+
+@pytest.mark.parametrize("section", ["[include]", "[ INCLUDE ]", '[includeIf "gitdir:**"]'])
+def test_a_repository_whose_configuration_includes_other_files_is_not_read(tmp_path: Path, section: str) -> None:
+    place = repository(tmp_path / "repo")
+    os.mkfifo(tmp_path / "pipe")  # a reader would wait for ever
+    with (place / ".git" / "config").open("a", encoding="utf-8") as config:
+        config.write(f"{section}\n\tpath = ../../pipe\n")
+    assert leaves(tmp_path)["repo#damaged"] == "include in config"
 
 
 def test_what_utf8_cannot_hold_is_kept_as_escapes(tmp_path: Path) -> None:

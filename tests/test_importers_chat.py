@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rise_bench.errors import InputError
-from rise_bench.importers import import_chat
+from rise_bench.importers import import_chat, study
 from rise_bench.importers.messages import messages_of
 from rise_bench.score import score
 from rise_bench.types import Assistant, System, ToolResult, User
@@ -85,6 +85,11 @@ def test_results_of_parallel_calls_may_come_in_any_order() -> None:
         ),
         ({"messages": [{"role": "user", "content": "x"}], "intent": [{"call": 0, "argument": "/a"}]}, "cannot be read"),
         ({"messages": [{"role": "user", "content": "x"}], "tools": [{"type": "function"}]}, "no name"),
+        ({"messages": [{"role": "user", "content": "x"}], "answer": "42"}, "`answer` is a str"),
+        ({"messages": [{"role": "user", "content": "x"}], "answer": 0}, "`answer` is a int"),
+        ({"messages": [{"role": "user", "content": "x"}], "passed": "false"}, "`passed` is 'false'"),
+        ({"messages": [{"role": "user", "content": "x"}], "official": 0.5}, "`official` is 0.5"),
+        ({"messages": [{"role": "user", "content": "x"}], "attempt": "1"}, "`attempt` is '1'"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: Any, message: str) -> None:
@@ -94,6 +99,50 @@ def test_a_bad_line_is_named(tmp_path: Path, line: Any, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         import_chat(path)
     assert "log.jsonl:2" in caught.value.where
+
+
+def _log(folder: Path, *rows: dict[str, Any]) -> Path:
+    """A log of attempts at task `t`, each `rows` entry with one call and an answer."""
+    call = {"id": "1", "function": {"name": "book", "arguments": '{"day": 19}'}}
+    messages = [
+        {"role": "user", "content": "the 19th"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "ok"},
+        {"role": "assistant", "content": "Booked."},
+    ]
+    path = folder / "log.jsonl"
+    path.write_text(
+        "".join(json.dumps({"id": "t", "messages": messages} | row) + "\n" for row in rows), encoding="utf-8"
+    )
+    return path
+
+
+def _reference(day: int) -> dict[str, Any]:
+    return {"reference": [{"name": "book", "arguments": {"day": day}}]}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_one_line_that_gives_the_reference_gives_it_to_every_attempt(tmp_path: Path, order: int) -> None:
+    imported = import_chat(_log(tmp_path, *[_reference(20), {}][::order]))
+    assert [score(imported.tasks["t"], a.trajectory, imported.ground)[1].value for a in imported] == [0, 0]
+
+
+def test_lines_that_contradict_each_other_about_a_task_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="another `reference`") as caught:
+        import_chat(_log(tmp_path, _reference(20), _reference(19)))
+    assert "log.jsonl:2" in caught.value.where
+
+
+def test_an_attempt_that_occurs_twice_is_not_counted_twice_but_refused(tmp_path: Path) -> None:
+    imported = import_chat(_log(tmp_path, {"attempt": 0}, {"attempt": 0}))
+    with pytest.raises(InputError, match="attempt 0 at task 't' by 'log' occurs twice"):
+        list(imported)
+
+
+def test_a_model_without_attempts_at_some_tasks_is_said_to_be_so(tmp_path: Path) -> None:
+    imported = import_chat(_log(tmp_path, {"id": "a"}, {"id": "b"}, {"id": "a", "model": "other"}))
+    notes = [note for note in study(imported).notes if "no attempt" in note]
+    assert notes == ["other: no attempt at 1 of 2 tasks; its means are over the rest"]
 
 
 def test_an_empty_log_is_refused(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def made(text: str) -> list[tuple[str, Any]]:
         ('get(city="Rome")', "python"),
         ("```python\nget(city='Rome')\n```", "python"),
         ("<think>call get or not? {}</think>\n" + CALL, "json"),
+        ('I could call {"name": "no", "arguments": {}}, but\n</think>\n' + CALL, "json"),
     ],
 )
 def test_each_syntax_gives_the_same_call(text: str, syntax: str) -> None:
@@ -228,6 +229,8 @@ DEEP = [
     "[TOOL_CALLS]" * 15000,
     "'" * MAX_CHARS,
     "\\" * MAX_CHARS,
+    "[f(a=" + "\\'" * (MAX_CHARS // 2 - 10) + ")]",
+    '{"name": "f", "arguments": ' + "[" * 70 + '\\"' * (MAX_CHARS // 2 - 60) + "}",
     CALL * 4000,
     "x" * (MAX_CHARS + 1),
     "<tool_call>" + "x" * MAX_CHARS,

@@ -252,6 +252,15 @@ def test_calls_as_text_are_malformed_for_the_native_parser_and_calls_for_the_tex
     assert (text.content, text.malformed) == ("", "")
 
 
+@pytest.mark.parametrize("opening", ["<think>", ""])
+@pytest.mark.parametrize("parser", ["native", "text"])
+def test_what_a_model_only_thinks_is_not_said(
+    peer: Peer, connect: Callable[..., Model], opening: str, parser: str
+) -> None:
+    peer.script = [says(f"{opening}6, or <tool_call> for 7?\n</think>\n\nIt is 7.")]
+    assert connect(Sampling(parser=parser)).reply(asking()).message == Assistant(content="It is 7.")
+
+
 def test_json_in_an_answer_is_no_malformed_call(peer: Peer, connect: Callable[..., Model]) -> None:
     peer.script = [says('The settings: {"name": "a", "size": 3}')]
     assert connect().reply(asking()).message.malformed == ""

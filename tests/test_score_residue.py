@@ -15,7 +15,7 @@ from test_score_dummies import BOOK, BOOK_20, BOOKED, BOOKED_20, BOOKING, DUMMIE
 
 from rise_bench.score import VERSION, score
 from rise_bench.score.calls import plainly_valid
-from rise_bench.types import Assistant, Ground, Server, Tool, ToolCall, ToolResult, Trajectory
+from rise_bench.types import Assistant, Ground, Server, StateChange, Tool, ToolCall, ToolResult, Trajectory
 
 GOLDEN = Path(__file__).parent / "golden" / "verdicts.json"
 
@@ -76,10 +76,59 @@ def test_without_a_recorded_reference_state_nothing_is_judged() -> None:
 # --- order, arguments
 
 
+def test_a_write_made_twice_is_residue_whichever_of_the_two_is_assigned() -> None:
+    about = task(
+        call("look"),
+        call("book", day="19"),
+        intent={"critical": [{"call": 1, "argument": "/day"}]},
+        reference_state=[wrote("t/1", "19")],
+    )
+    first, again = (Did("book", {"day": "19"}, changed=(f"t/{n}",)) for n in (1, 2))
+    both = [wrote("t/1", "19"), wrote("t/2", "19")]
+    for done in ((first, again), (Did("look", {}), first, again)):
+        assert values(about, attempt(*done, end=both)) == (1, 0)
+        assert label_names(about, attempt(*done, end=both)) == {"unrequested_effect"}
+    assert values(about, attempt(first, Did("book", {"day": "19"}, changed=()), end=both[:1])) == (1, 1)
+
+
+def test_a_value_that_nobody_called_critical_counts_where_the_outcome_is_another_for_it() -> None:
+    critical = [{"call": 0, "argument": "/day", "match": "text"}]
+    about = task(call("book", day="may", room="B"), intent={"critical": critical}, reference_state=[wrote("B", "may")])
+
+    def booked(day: str, room: str, *end: StateChange) -> Trajectory:
+        return attempt(Did("book", {"day": day, "room": room}, changed=tuple(one.path for one in end)), end=end)
+
+    assert values(about, booked("May", "./B", wrote("B", "May"))) == (1, 1)
+    elsewhere = booked("may", "C", wrote("C", "may"))
+    assert values(about, elsewhere) == (1, 0)
+    assert label_names(about, elsewhere) == {"wrong_value"}
+    free = about.model_copy(update={"intent": about.intent.model_copy(update={"free": ((0, "/room"),)})})
+    assert values(free, elsewhere) == (1, 1)
+
+
+def test_right_calls_after_which_nothing_is_changed_are_not_aligned() -> None:
+    about = task(
+        call("book", day="19"),
+        intent={"critical": [{"call": 0, "argument": "/day"}]},
+        reference_state=[wrote("a", "19")],
+    )
+    done = attempt(Did("book", {"day": "19"}, changed=()))
+    assert values(about, done) == (1, 0)
+    assert label_names(about, done) == {"missing_step"}
+
+
+def test_critical_parameters_of_an_attempt_that_visibly_failed_count_as_well() -> None:
+    about = task(call("book", day="19"), intent={"critical": [{"call": 0, "argument": "/day"}]})
+    details = verdicts(about, attempt(stop="max_turns"))[1].details
+    assert (details["icp_total"], details["icp_matched"]) == (1, 0)
+
+
 def test_an_order_edge_holds_only_where_the_task_names_it() -> None:
     reference = (call("drop", day="1"), call("book", day="2"))
     critical = [{"call": i, "argument": "/day"} for i in (0, 1)]
-    backwards = attempt(Did("book", {"day": "2"}, changed=("b",)), Did("drop", {"day": "1"}, changed=("a",)), end=[])
+    backwards = attempt(
+        Did("book", {"day": "2"}, changed=("b",)), Did("drop", {"day": "1"}, changed=("a",)), end=[wrote("a", "2")]
+    )
     left = [wrote("a", "1")]
     assert values(task(*reference, intent={"critical": critical}, reference_state=left), backwards) == (1, 1)
     ordered = task(*reference, intent={"critical": critical, "after": [[0, 1]]}, reference_state=left)

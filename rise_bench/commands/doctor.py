@@ -158,7 +158,9 @@ def _writable(name: str, folder: Path, remedy: str) -> Finding:
 def _key() -> Finding:
     if os.environ.get("OPENAI_API_KEY"):
         return Finding("OPENAI_API_KEY", "ok", "set")
-    return Finding("OPENAI_API_KEY", "ok", "not set: only endpoints that want a key need it", "see .env.example")
+    return Finding(
+        "OPENAI_API_KEY", "ok", "not set: only endpoints that want a key need it", "set it, or write it in .env"
+    )
 
 
 def _server(recipe: Recipe) -> Finding:

@@ -106,11 +106,12 @@ def run(args: argparse.Namespace) -> int:
         }
         print_json(about | {"report": report.model_dump(mode="json")})
     else:
-        _say_report(report, done)
+        _say_report(report, done, args.tasks)
     return 0
 
 
-def _say_report(report: Report, done: bench.Evaluated) -> None:
+def _say_report(report: Report, done: bench.Evaluated, tasks: str) -> None:
+    suite = f" --tasks {tasks}" if Path(tasks).is_dir() else ""  # a run knows its suite's name, not its folder
     if done.finished:
         warn(f"finished on {done.finished}, nothing run; --fresh runs it again")
     if done.left:
@@ -119,7 +120,7 @@ def _say_report(report: Report, done: bench.Evaluated) -> None:
     if done.cost is not None:
         say(text(f"spent {done.cost:.4f}", "dim"))
     say(text(f"run   {done.run}", "dim"))
-    say(text(f"page  rise-bench view {done.run}", "dim"))
+    say(text(f"page  rise-bench view {done.run}{suite}", "dim"))
 
 
 def _options(args: argparse.Namespace) -> bench.Options:

@@ -48,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
     found = study(imported)
     if args.export:
         suite, runs = export(imported, args.export)
-        warn(f"suite {suite}; runs: {', '.join(map(str, runs))}")
+        for path in runs:
+            warn(f"written: rise-bench view {path} --tasks {suite}")
     if args.output:
         write_atomic(args.output, found.model_dump_json(indent=1) + "\n")
     if args.json:

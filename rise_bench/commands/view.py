@@ -9,6 +9,7 @@ from pathlib import Path
 from rise_bench import bench
 from rise_bench.commands.arguments import add_json, add_run, add_sample_id, find_run, positive, sample_ids
 from rise_bench.commands.terminal import print_json, say, text
+from rise_bench.errors import InputError
 from rise_bench.report import NAMES, outcome_of
 from rise_bench.store import LoadedSuite, Run, write_atomic
 from rise_bench.types import Scored, Task, Trajectory
@@ -38,12 +39,15 @@ def run(args: argparse.Namespace) -> int:
     """Write the page and say where it is; 0.
 
     Raises:
-        InputError: no run there, not its suite, or the page cannot be written.
+        InputError: no run there, not its suite, no attempt that fits, or the page cannot be written.
     """
     path = find_run(args.run, args.output)
     stored = Run.open(path)
     loaded = bench.suite_of(stored, args.tasks)
     wanted = [row for row in stored.scored() if _fits(row, args.only, sample_ids(args))]
+    if not wanted:
+        remedy = "choose others with --only and --sample-id, or make some with `rise-bench eval`"
+        raise InputError("no attempt to show", where=str(path), remedy=remedy)
     shown = wanted[: args.limit]
     html = page(
         bench.report(path, args.tasks),

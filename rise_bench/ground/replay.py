@@ -96,7 +96,8 @@ class Cassette:
         try:
             head_line, *lines = path.read_bytes().split(b"\n")
         except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
+            remedy = "make one: rise-bench eval ... --record FILE, then --ground replay --cassette FILE"
+            raise InputError(f"cannot be read: {error.strerror}", where=str(path), remedy=remedy) from error
         self._check_head(head_line, ground)
         # Without its line end a last line was cut off while it was written; its call is simply not recorded.
         whole, rest = lines[:-1], lines[-1] if lines else b""

@@ -6,6 +6,7 @@ The repository belongs to the agent, so no git program is run on it: its configu
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 from dulwich.index import ConflictedIndexEntry
@@ -21,6 +22,10 @@ MAX_COMMITS = 2_000
 REDIRECTS = {"commondir", "objects/info/alternates"}
 """Files that name another folder to read from."""
 
+CONFIGS = {"config", "config.worktree"}
+INCLUDE = re.compile(rb"\[\s*include", re.IGNORECASE)
+"""Section that makes the reader open further files, wherever they lie and whatever they are."""
+
 
 def repository_leaves(git: Path) -> dict[str, str]:
     """Leaves of one `.git` folder: `HEAD`, `refs/...`, `commits/<identity>` (the message), `index/<path>`, `config`.
@@ -30,11 +35,10 @@ def repository_leaves(git: Path) -> dict[str, str]:
     to other repositories is not read at all: `damaged` names the entry. This process could follow them out of the
     sandbox.
     """
-    odd = _leads_out(git)
-    if odd:
-        return {"damaged": odd}
     leaves: dict[str, str] = {}
     try:
+        if odd := _leads_out(git):
+            return {"damaged": odd}
         with Repo(str(git.parent)) as repository:
             _read(repository, leaves)
     except Exception as error:  # whatever a damaged repository makes the reader raise
@@ -53,6 +57,8 @@ def _leads_out(git: Path) -> str:
             name = f"{here}/{entry.name}" if here else entry.name
             if name in REDIRECTS or not entry.is_file(follow_symlinks=False):
                 return name
+            if name in CONFIGS and INCLUDE.search(Path(entry.path).read_bytes()):
+                return f"include in {name}"
     return ""
 
 

@@ -7,7 +7,7 @@ nothing.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rise_bench.importers.difference import Difference, difference
@@ -100,7 +100,7 @@ def study(imported: Imported, judge: Judge | None = None) -> Study:
     return Study(
         source=imported.name,
         tasks=len(imported.tasks),
-        notes=imported.notes,
+        notes=(*imported.notes, *_gaps(imported, rows)),
         scores=tuple(_scores(model, [row for row in rows if row.attempt.model == model]) for model in imported.models),
         agreements=tuple(_agreements(judged, imported.models)),
         classes=dict(Counter(item.kind for item in found).most_common()),
@@ -111,6 +111,14 @@ def study(imported: Imported, judge: Judge | None = None) -> Study:
             if row.intent.value is None
         ),
     )
+
+
+def _gaps(imported: Imported, rows: Sequence[_Scored]) -> Iterator[str]:
+    """A line for each model whose outputs lack tasks: its means are over fewer items than the others'."""
+    for model in imported.models:
+        missing = len(imported.tasks) - len({row.task.id for row in rows if row.attempt.model == model})
+        if missing:
+            yield f"{model}: no attempt at {missing} of {len(imported.tasks)} tasks; its means are over the rest"
 
 
 def _agreements(rows: Sequence[_Scored], models: Iterable[str]) -> list[Agreement]:

@@ -89,7 +89,7 @@ def import_bfcl(folder: str | Path, models: Sequence[str] | None = None) -> Impo
     for path in questions:
         for task in _category(path, root / "answers" / path.name, notes):
             if task.id in tasks:
-                raise InputError(f"id {task.id!r} occurs twice", where=str(path))
+                raise InputError(f"id {task.id!r} occurs twice", where=str(path), remedy="remove one of the two")
             tasks[task.id] = task
     present = sorted(path.name for path in (root / "results").glob("*") if path.is_dir())
     for name in models or ():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ _FIELDS = """
     messages tools id task_id task attempt trial model reference intent answer passed official request now metadata
 """
 FIELDS = frozenset(_FIELDS.split())
+_OF_TASK = ("request", "reference", "intent", "answer", "now")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +58,20 @@ def import_chat(path: str | Path) -> Imported:
     Each line is a list of messages, or an object with `messages` and, as far as known: `id` (or `task_id`; the line
     number if absent), `attempt`, `model`, `tools`, `request` (else the user's messages), `now`, `reference` (calls
     that solve it, `{name, arguments}`), `intent` (a list of critical parameters as in a task; else every argument of each
-    reference call that is not read-only), `answer` (facts as in a task, or plain values), `passed` (an outside verdict).
-    What tools do and how they fail is inferred (`effects.py`).
+    reference call that is not read-only), `answer` (a list of facts as in a task, or of plain values), `passed` (an
+    outside verdict: true, false, 1 or 0). Of several lines with one id it is enough that one says what the task is;
+    where two do, they must agree. What tools do and how they fail is inferred (`effects.py`).
 
     Raises:
-        InputError: no such file, or a line that cannot be used; names file and line.
+        InputError: no such file, or a line that cannot be used or contradicts another; names file and line.
     """
     file = Path(path)
     lines = [_line(value, number, file) for number, value in json_lines(file)]
     if not lines:
         raise InputError("holds no line", where=str(file), remedy="write one conversation a line")
     described = {tool.name: tool for line in lines for tool in tools_of(line.row.get("tools") or [], line.where)}
-    references = {line.task: reference_of(line.row.get("reference") or [], line.where) for line in lines}
+    told = _told(lines)
+    references = {task: reference_of(line.row.get("reference") or [], line.where) for task, line in told.items()}
     names = [call.tool for line in lines for m in line.messages if isinstance(m, Assistant) for call in m.tool_calls]
     names += [call.tool for calls in references.values() for call in calls]
     tools = (*described.values(), *unseen_tools(tuple(described.values()), names))
@@ -76,7 +79,7 @@ def import_chat(path: str | Path) -> Imported:
     tools = tuple(tool.model_copy(update={"effect": effects[tool.id].effect}) for tool in tools)
     failures = infer_failures(m.content for line in lines for m in line.messages if isinstance(m, ToolResult))
     by_id = {tool.id: tool for tool in tools}
-    tasks = {line.task: _task(line, references[line.task], by_id) for line in lines}
+    tasks = {task: _task(line, references[task], by_id) for task, line in told.items()}
     without = sum(not task.reference and not task.answer and task.reference_state is None for task in tasks.values())
     notes = [f"{tool}: {reading.effect} ({reading.why})" for tool, reading in sorted(effects.items())]
     if without:
@@ -103,7 +106,44 @@ def _line(value: Any, number: int, file: Path) -> _Line:
         remedy = f"known: {', '.join(sorted(FIELDS))}; put anything else under metadata"
         raise InputError(f"unknown key {unknown[0]!r}", where=where, remedy=remedy)
     task = next((row[key] for key in ("task_id", "task", "id") if row.get(key) is not None), number)
+    _check(row, where)
     return _Line(where, row, str(task), str(row.get("model") or file.stem), messages_of(row.get("messages"), where))
+
+
+def _check(row: dict[str, Any], where: str) -> None:
+    """Refuse what would be read as something else than its writer meant.
+
+    Raises:
+        InputError: facts that are no list, a verdict that is no yes or no, an attempt that is no number.
+    """
+    for key in ("answer", "intent"):
+        if row.get(key) is not None and not isinstance(row[key], list):
+            raise InputError(f"`{key}` is a {type(row[key]).__name__}", where=where, remedy="write a list")
+    for key in ("passed", "official"):
+        if row.get(key) not in (None, True, False):  # 1 and 0 are equal to these, "false" is not
+            raise InputError(f"`{key}` is {row[key]!r}", where=where, remedy="write true or false")
+    for key in ("attempt", "trial"):
+        number = row.get(key)
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 0):
+            raise InputError(f"`{key}` is {number!r}", where=where, remedy="write a whole number from 0")
+
+
+def _told(lines: Sequence[_Line]) -> dict[str, _Line]:
+    """Task id -> its first line, completed by what other lines say of the task.
+
+    Raises:
+        InputError: two lines say different things of one task.
+    """
+    told: dict[str, _Line] = {}
+    for line in lines:
+        first = told.setdefault(line.task, line)
+        said = {key: line.row[key] for key in _OF_TASK if line.row.get(key) is not None}
+        for key, value in said.items():
+            if first.row.get(key) not in (None, value):
+                what = f"says another `{key}` of task {line.task!r} than {first.where}"
+                raise InputError(what, where=line.where, remedy="give different tasks different ids")
+        told[line.task] = replace(first, row=first.row | said)
+    return told
 
 
 def _task(line: _Line, reference: Sequence[Call], tools: dict[str, Tool]) -> Task:
@@ -154,7 +194,7 @@ def _attempts(lines: Sequence[_Line]) -> Iterator[Attempt]:
     for line in lines:
         key = (line.model, line.task)
         given = line.row.get("attempt", line.row.get("trial"))
-        number = given if isinstance(given, int) and given >= 0 else count.get(key, 0)
+        number = count.get(key, 0) if given is None else given
         count[key] = max(number, count.get(key, 0)) + 1
         passed = line.row.get("passed", line.row.get("official"))
         turns = [message for message in line.messages if isinstance(message, Assistant)]

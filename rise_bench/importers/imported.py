@@ -41,7 +41,19 @@ class Imported:
     """What was changed, left out or found wrong in the source, one line each."""
 
     def __iter__(self) -> Iterator[Attempt]:
-        return self.read()
+        """Each attempt once.
+
+        Raises:
+            InputError: one model's attempt at a task occurs twice: it would count twice.
+        """
+        seen: set[tuple[str, str, int]] = set()
+        for attempt in self.read():
+            key = attempt.model, attempt.trajectory.task, attempt.trajectory.attempt
+            if key in seen:
+                what = f"attempt {key[2]} at task {key[1]!r} by {key[0]!r} occurs twice"
+                raise InputError(what, where=self.name, remedy="number the attempts, or remove one of the two")
+            seen.add(key)
+            yield attempt
 
 
 def json_file(path: Path) -> Any:
@@ -53,11 +65,11 @@ def json_file(path: Path) -> Any:
     try:
         return strict_json(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
+        raise _unreadable(path, error) from error
     except UnicodeDecodeError as error:
         raise InputError(f"is not UTF-8: byte {error.start}", where=str(path), remedy="convert it to UTF-8") from error
     except ValueError as error:
-        raise InputError(f"is not JSON: {error}", where=str(path)) from error
+        raise InputError(f"is not JSON: {error}", where=str(path), remedy="give a file of strict JSON") from error
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
@@ -72,7 +84,11 @@ def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
                 if line.strip():
                     yield number, _line_value(line, f"{path}:{number}")
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError(f"cannot be read: {error.strerror}", where=str(path), remedy="give a file that can be read")
 
 
 def _line_value(line: bytes, where: str) -> Any:
@@ -84,4 +100,4 @@ def _line_value(line: bytes, where: str) -> Any:
         remedy = "write one JSON value a line, with no line break inside"
         raise InputError(f"is not JSON: {error.msg} at column {error.colno}", where=where, remedy=remedy) from error
     except ValueError as error:
-        raise InputError(f"is not JSON: {error}", where=where) from error
+        raise InputError(f"is not JSON: {error}", where=where, remedy="write strict JSON") from error

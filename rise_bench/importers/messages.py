@@ -31,7 +31,9 @@ def messages_of(raw: Any, where: str) -> tuple[Message, ...]:
     for number, item in enumerate(raw):
         here = f"{where}, message {number}"
         if not isinstance(item, dict):
-            raise InputError(f"is a {type(item).__name__}, not an object", where=here)
+            raise InputError(
+                f"is a {type(item).__name__}, not an object", where=here, remedy="write {role, content, tool_calls}"
+            )
         role = item.get("role")
         if role in ("tool", "function"):
             call = _answered(item, open_calls, here)
@@ -77,7 +79,7 @@ def _assistant(item: dict[str, Any], number: int, where: str) -> Assistant:
         legacy = item.get("function_call")
         raw = [{"function": legacy}] if legacy else []
     if not isinstance(raw, list):
-        raise InputError("`tool_calls` is not a list", where=where)
+        raise InputError("`tool_calls` is not a list", where=where, remedy="write a list of calls")
     calls = [_call(entry, f"call_{number}_{index}", where) for index, entry in enumerate(raw)]
     return Assistant(content=_content(item.get("content"), where), tool_calls=tuple(calls))
 
@@ -124,7 +126,7 @@ def tools_of(raw: Any, where: str) -> tuple[Tool, ...]:
         InputError: not a list of such specs.
     """
     if not isinstance(raw, list):
-        raise InputError("`tools` is not a list", where=where)
+        raise InputError("`tools` is not a list", where=where, remedy="write a list of tool specs")
     return tuple(_tool(entry, where) for entry in raw)
 
 
@@ -157,7 +159,7 @@ def reference_of(raw: Any, where: str) -> tuple[Call, ...]:
         InputError: not a list of calls with object arguments.
     """
     if not isinstance(raw, list):
-        raise InputError("the reference is not a list of calls", where=where)
+        raise InputError("the reference is not a list of calls", where=where, remedy="write [{name, arguments}]")
     calls: list[Call] = []
     for entry in raw:
         spec = entry.get("function", entry) if isinstance(entry, dict) else None
@@ -166,6 +168,7 @@ def reference_of(raw: Any, where: str) -> tuple[Call, ...]:
             raise InputError("a reference call has no name", where=where, remedy="write {name, arguments}")
         arguments: dict[str, JsonValue] | str = read_arguments(spec.get("arguments", spec.get("kwargs")))
         if isinstance(arguments, str):
-            raise InputError(f"the arguments of reference call {name!r} are no JSON object", where=where)
+            what = f"the arguments of reference call {name!r} are no JSON object"
+            raise InputError(what, where=where, remedy="write {name, arguments: {...}}")
         calls.append(Call(tool=name, arguments=arguments))
     return tuple(calls)

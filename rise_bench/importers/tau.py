@@ -92,7 +92,7 @@ def import_tau(path: str | Path) -> Imported:
 def _rows(file: Path) -> list[dict[str, Any]]:
     content = json_file(file)
     if not isinstance(content, list):
-        raise InputError("is not a list of simulations", where=str(file))
+        raise InputError("is not a list of simulations", where=str(file), remedy="give tau-bench's own result file")
     for number, row in enumerate(content):
         task = row.get("info", {}).get("task") if isinstance(row, dict) else None
         if not isinstance(task, dict) or "task_id" not in row:

@@ -23,7 +23,7 @@ from rise_bench.model.shapes import (
 )
 from rise_bench.types import Record, ToolCall
 
-__all__ = ["Parsed", "clean_text", "parse", "read_arguments"]
+__all__ = ["Parsed", "clean_text", "parse", "read_arguments", "without_thought"]
 
 
 class Parsed(Record):
@@ -59,7 +59,7 @@ def parse(text: str, id_prefix: str = "call") -> Parsed:
     Hermes/Qwen, Mistral, Llama 3, xLAM and BFCL's prompting mode.
     """
     text = clean_text(text).strip()
-    thought, body = _without_thought(text)
+    thought, body = without_thought(text)
     if len(body) > MAX_CHARS:
         looks = _LOOKS_LIKE_JSON.search(body[:1000]) or any(mark in body[:1000] for mark in _MARKS)
         return Parsed(text=text, malformed=f"call syntax in {len(body)} characters of text" if looks else "")
@@ -75,12 +75,17 @@ def parse(text: str, id_prefix: str = "call") -> Parsed:
     return Parsed(text=text)
 
 
-def _without_thought(text: str) -> tuple[str, str]:
-    """A leading `<think>` block, and what follows it: calls that a model only thinks about are not made."""
-    if not text.startswith("<think>"):
-        return "", text
+def without_thought(text: str) -> tuple[str, str]:
+    """A leading `<think>` block, and what follows it: what a model only thinks is neither said nor called.
+
+    The opening mark may be missing: many chat templates write it into the prompt.
+    """
     end = text.find("</think>")
-    return (text, "") if end < 0 else (text[: end + 8], text[end + 8 :].strip())
+    if text.startswith("<think>"):
+        return (text, "") if end < 0 else (text[: end + 8], text[end + 8 :].strip())
+    if end < 0 or "<think>" in text[:end] or text.startswith(("{", "[", "<")):
+        return "", text
+    return text[: end + 8], text[end + 8 :].strip()
 
 
 def _take(reading: _Reading, text: str, *, what: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import JsonValue
 
-from rise_bench.model.calls import clean_text, parse, read_arguments
+from rise_bench.model.calls import clean_text, parse, read_arguments, without_thought
 from rise_bench.types import Assistant, Message, Reply, Sampling, Tool, ToolCall, ToolResult, canonical
 
 __all__ = ["BadReply", "Names", "body", "first_choice", "read_reply"]
@@ -133,7 +133,8 @@ def read_reply(found: JsonValue, names: Names, *, parser: str, step: int) -> Rep
     message = choice.get("message")
     if not isinstance(message, dict):
         raise BadReply("its first choice has no message")
-    content = _content(message.get("content")) or _content(message.get("refusal"))
+    # A thought that the endpoint left in the text is no more said to the user than one that it sends beside it.
+    content = without_thought(_content(message.get("content")).strip())[1] or _content(message.get("refusal"))
     calls = _calls(message, names, step)
     malformed = ""
     if not calls and content:

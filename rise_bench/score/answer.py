@@ -187,11 +187,14 @@ def _with_what_follows(parts: tuple[str, ...], start: int) -> str:
     place = parts[start]
     if not place.rstrip("*_ ").endswith(":"):
         return place
-    for i, part in enumerate(parts[start + 1 :]):
-        if i and not _ITEM.match(part):
-            break
-        place += " " + part
-    return place
+    end = start + 2
+    while end < min(len(parts), start + _LONGEST_LIST) and _ITEM.match(parts[end]):
+        end += 1
+    return " ".join(parts[start:end])
+
+
+_LONGEST_LIST = 200
+"""Lines that one `:` can introduce: a message whose every line ends in one must not be read line times line."""
 
 
 def _says_none(fact: Fact, places: list[str]) -> bool:

@@ -76,23 +76,21 @@ def claims_completion(text: str) -> bool:
     return any(_claims(part) for part in sentences(_plain(text)))
 
 
-_WHICHEVER = {"which", "what"}
-"""Stand in questions about any slot, so they name none."""
-
-
 def asked(task: Task, text: str) -> bool:
-    """True iff the message claims no completion and asks for a missing slot, and for none that the request gives."""
+    """True iff the message claims no completion and asks for a missing slot, and for none that the request gives.
+
+    `which` and `what` stand in questions about any slot: they name a missing one only where no given one is named.
+    """
     if claims_completion(text):
         return False
-    questions = list(_questions(_plain(text)))
-    asks = [[word for word in slot if word.casefold() not in _WHICHEVER] or slot for slot in task.asks]
-    names = any(_names(part, slot) for part in questions for slot in asks)
-    needless = any(
-        _names(part, slot) and not any(_names(part, other) for other in asks)
-        for part in questions
-        for slot in task.given
-    )
-    return names and not needless
+    found = False
+    for question in _questions(_plain(text)):
+        words = {word.casefold() for slot in task.asks for word in slot if _names(question, (word,))}
+        given = any(_names(question, slot) for slot in task.given)
+        if given and words <= {"which", "what"}:
+            return False
+        found = found or bool(words)
+    return found
 
 
 def declined(task: Task, text: str) -> bool:

@@ -12,10 +12,10 @@ from rise_bench.score.assign import Fit, assign, assign_groups
 from rise_bench.score.bind import Missing, expected_arguments, is_bound, part
 from rise_bench.score.calls import Made, Tools
 from rise_bench.score.plan import plan_of
-from rise_bench.score.values import any_same, same_exact
-from rise_bench.types import Critical, Judge, Label, LabelName, Task
+from rise_bench.score.values import any_same, same, same_exact
+from rise_bench.types import Critical, Judge, Label, LabelName, MatchKind, Task
 
-__all__ = ["Comparison", "compare_calls", "required_calls"]
+__all__ = ["Comparison", "compare_calls", "other_values", "required_calls"]
 
 
 @dataclass(slots=True)
@@ -176,6 +176,33 @@ def _added(
         and value is not None
         and not (pointer.count("/") == 1 and _is_default(value, tools.schema(call.tool, unescape(pointer[1:]))))
     ]
+
+
+def other_values(task: Task, index: int, chosen: Mapping[int, Made], root: str) -> list[Label]:
+    """Arguments, neither critical nor free, that hold another value than the reference's.
+
+    For a call that left something else than the reference did: such a value had a consequence in the outcome.
+    """
+    call = chosen[index]
+    settled = [item.argument for item in plan_of(task).critical[index]]
+    settled += [pointer for number, pointer in task.intent.free if number == index]
+    expected = expected_arguments(task, index, chosen, root)
+    labels: list[Label] = []
+    for name, wanted in expected.items():
+        pointer, sent = f"/{escape(name)}", part(call.arguments, f"/{escape(name)}")
+        if isinstance(sent, Missing) or is_bound(expected, pointer):
+            continue
+        if any(place == pointer or place.startswith(pointer + "/") for place in settled):
+            continue
+        if not any(same(wanted, sent, kind, root=root) for kind in _LENIENT):
+            labels.append(
+                Label(name="wrong_value", call=call.index, reference=index, argument=pointer, expected=wanted, found=sent)
+            )
+    return labels
+
+
+_LENIENT: tuple[MatchKind, ...] = ("exact", "path", "text", "datetime", "sql")
+"""Rules under one of which a value that nobody called critical may be the reference's."""
 
 
 def _beyond(expected: JsonValue, found: JsonValue, pointer: str, deep: set[str]) -> Iterator[tuple[str, JsonValue]]:

@@ -12,8 +12,8 @@ from rise_bench.score.answer import Answer, FactFinding, judge_fact
 from rise_bench.score.assign import assign_groups
 from rise_bench.score.calls import Made, Tools, calls_made, tools_of
 from rise_bench.score.decision import asked, claims_completion, declined
-from rise_bench.score.intent import Comparison, compare_calls
-from rise_bench.score.state import residue, state_equal
+from rise_bench.score.intent import Comparison, compare_calls, other_values
+from rise_bench.score.state import residue, state_equal, strayed
 from rise_bench.types import (
     Assistant,
     Evidence,
@@ -138,28 +138,32 @@ def _complete(
     if not task.reference and not task.answer and task.reference_state is None:
         nothing = "nothing to judge against: the task has no reference, no facts and no state"
         return Finding(None, None, nothing, nothing)
+    comparison = compare_calls(task, made, tools, root=trajectory.root, executed=executed, judge=judge)
+    counts: dict[str, JsonValue] = {
+        "icp_total": comparison.total,
+        "icp_matched": comparison.matched,
+        "icp_unjudged": comparison.unjudged,
+    }
     if trajectory.stop != "answered":
-        return Finding(0, 0, f"did not end with an answer ({trajectory.stop})", "the task was not completed")
+        why = f"did not end with an answer ({trajectory.stop})"
+        return Finding(0, 0, why, "the task was not completed", details=counts)
     text = final_text(trajectory)
     if executed and not text.strip():
         no_answer = Label(name="no_answer", note="empty final message")
-        return Finding(0, 0, "the final message is empty", "the task was not completed", [no_answer])
+        why = "the final message is empty"
+        return Finding(0, 0, why, "the task was not completed", [no_answer], details=counts)
     if evidence == "state" and task.reference_state is None:
         unproved = "the task has no recorded reference state: run `rise-bench tasks check --write`"
         return Finding(None, None, unproved, unproved)
-    comparison = compare_calls(task, made, tools, root=trajectory.root, executed=executed, judge=judge)
     facts = _facts(task, trajectory, text, made) if executed else []
     equal = _outcome_equal(task, trajectory, made, facts, evidence)
     finding = _task_value(task, made, tools, comparison, facts, equal, executed)
     _intent_value(task, trajectory, made, tools, comparison, facts, equal, evidence, finding)
     if finding.intent != 1 and not made and task.reference and text.rstrip().endswith("?"):
         finding.deviations.append(Label(name="over_asked", note="asked although the request says all that is needed"))
-    finding.details |= {
-        "icp_total": comparison.total,
-        "icp_matched": comparison.total if equal and not task.path_matters else comparison.matched,
-        "icp_unjudged": comparison.unjudged,
-        "outcome_equal": equal,
-    }
+    if equal and not task.path_matters:
+        counts["icp_matched"] = comparison.total
+    finding.details |= counts | {"outcome_equal": equal}
     return finding
 
 
@@ -253,7 +257,10 @@ def _intent_value(
 def _leftovers(
     task: Task, trajectory: Trajectory, made: list[Made], tools: Tools, comparison: Comparison, evidence: Evidence
 ) -> list[Label]:
-    """Effects that nobody asked for: residue in the state; in logs, unassigned writes; unexecuted, any further call."""
+    """Effects that nobody asked for: residue in the state; in logs, unassigned writes; unexecuted, any further call.
+
+    With state also what was asked for and is not there: no change at all, or another one by a value that nobody gave.
+    """
     assigned = comparison.chosen | comparison.siblings
     taken = {call.index for call in assigned.values()}
     if evidence == "none":
@@ -264,11 +271,17 @@ def _leftovers(
             for call in made
             if call.index not in taken and call.succeeded and call.effect != "read"
         ]
-    left = residue(task, trajectory.end_state or (), made, assigned, trajectory.root)
-    return [
+    end, root = trajectory.end_state or (), trajectory.root
+    labels = [
         Label(name="unrequested_effect", call=writer.index if writer else None, note=change.path, found=change.after)
-        for change, writer in left
+        for change, writer in residue(task, end, made, assigned, root)
     ]
+    for index, call in comparison.chosen.items():
+        if strayed(task, end, call, root):
+            labels.extend(other_values(task, index, comparison.chosen, root))
+    if task.reference_state and not end and not labels:
+        labels.append(Label(name="missing_step", note="nothing stays changed, though something was asked for"))
+    return labels
 
 
 def _unrequested(call: Made, note: str) -> Label:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 import sqlglot
@@ -43,8 +44,8 @@ def _normal_node(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Identifier):
         # SQLite reads "Bob" as text where no column has that name, so the case of what is quoted counts
         return exp.Identifier(this=node.name if node.args.get("quoted") else node.name.casefold(), quoted=False)
-    if isinstance(node, exp.Literal) and not node.is_string and "." in node.name:
-        return exp.Literal.number(node.name.rstrip("0").rstrip("."))
+    if isinstance(node, exp.Literal) and not node.is_string and re.fullmatch(r"\d*\.\d+", node.name):
+        return exp.Literal.number(node.name.rstrip("0").rstrip(".") or "0")
     if isinstance(node, exp.Paren):
         return node.this if isinstance(node.this, exp.Column | exp.Literal | exp.Paren) else node
     if isinstance(node, exp.And | exp.Or):

@@ -19,6 +19,18 @@
   }
   const plain = (name) => name.replaceAll("_", " ");
   const pre = (text) => make("pre", { tabindex: "0" }, text);
+  const clip = (text) => (text.length > 200 ? `${text.slice(0, 200)} …` : text);
+
+  // text whose lines that the other text does not have are shaded
+  function preAgainst(text, other) {
+    const have = new Set((other ?? "").split("\n"));
+    const node = pre("");
+    text.split("\n").forEach((line, number) => {
+      if (number) node.append("\n");
+      node.append(have.has(line) ? line : make("mark", {}, line));
+    });
+    return node;
+  }
 
   function args(pairs, off) {
     const rows = make("dl", { class: "args" });
@@ -91,8 +103,8 @@
       label.call === null ? "" : `call ${label.call + 1}`, label.reference === null ? "" : `reference ${label.reference + 1}`, label.argument,
     ].filter(Boolean).join(", ");
     const row = make("li", { class: label.family }, make("b", {}, plain(label.name)), where ? ` (${where})` : "");
-    if (label.expected) row.append(" expected ", make("code", {}, label.expected));
-    if (label.found) row.append(" found ", make("code", {}, label.found));
+    if (label.expected) row.append(" expected ", make("code", {}, clip(label.expected)));
+    if (label.found) row.append(" found ", make("code", {}, clip(label.found)));
     if (label.note) row.append(` · ${label.note}`);
     return row;
   }
@@ -101,7 +113,8 @@
     const body = make("tbody");
     for (const fact of item.asked) {
       const good = fact.stated && fact.supported;
-      const words = good ? "stated and supported" : fact.stated ? "stated, no result supports it" : "not stated";
+      const words = good ? "stated and supported" : fact.stated ? "stated, no result supports it"
+        : fact.beside && fact.beside !== fact.found ? `stated beside the competing ${fact.beside}` : "not stated";
       body.append(make("tr", {}, make("td", {}, make("code", {}, fact.value), make("span", { class: "small" }, fact.about ? `  about ${fact.about}` : "")),
         make("td", {}, fact.found ? make("code", {}, fact.found) : "–"), make("td", { class: `mark ${good ? "good" : "bad"}` }, words)));
     }
@@ -113,10 +126,12 @@
     const words = { same: "as meant", free: "free", missing: "not done", unasked: "not asked for", different: "different" };
     const kinds = { same: "good", free: "neutral", missing: "bad", unasked: "bad", different: "bad" };
     for (const row of rows) {
+      const differs = row.mark === "different";
+      const meant = row.wanted === null ? "unchanged" : differs ? preAgainst(row.wanted, row.found) : pre(row.wanted);
+      const found = row.found === null ? "unchanged" : differs ? preAgainst(row.found, row.wanted) : pre(row.found);
       body.append(make("tr", {}, make("td", { class: "path" }, row.path), make("td", { class: `mark ${kinds[row.mark]}` }, words[row.mark]),
         make("td", { "data-name": "before" }, pre(row.before)),
-        make("td", { "data-name": "meant" }, row.wanted === null ? "unchanged" : pre(row.wanted)),
-        make("td", { "data-name": "found" }, row.found === null ? "unchanged" : pre(row.found))));
+        make("td", { "data-name": "meant" }, meant), make("td", { "data-name": "found" }, found)));
     }
     const names = ["what", "", "before", "meant", "found"].map((name) => make("th", {}, name));
     return make("div", { class: "scroll" }, make("table", { class: "state" }, make("thead", {}, make("tr", {}, ...names)), body));
@@ -144,6 +159,11 @@
     section("Circumstances", make("dl", {}, ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)])));
     if (item.system) inside.append(make("details", { class: "system" }, make("summary", {}, "system prompt"), pre(item.system)));
     node.append(inside);
+    // a long text begins where it departs
+    for (const box of inside.querySelectorAll("pre")) {
+      const first = box.querySelector("mark");
+      if (first) box.scrollTop = first.offsetTop - box.offsetTop - 40;
+    }
   }
 
   function attemptNode(item, index) {
