@@ -157,7 +157,8 @@ def prove(task: Task, ground: GroundSource, varied: GroundSource) -> Proof:
         return proof
     _record(proof, first, second)
     _free_leaves(proof, ground, first)
-    _prove_reference(proof, ground.ground, first)
+    for played in (first, second):
+        _prove_reference(proof, ground.ground, played)
     _prove_mutations(proof, ground, first, tools)
     _prove_alternatives(proof, ground)
     _prove_floor(proof, ground.ground)
@@ -391,9 +392,10 @@ def _trajectory(task: Task, played: Played, message: str) -> Trajectory:
     return Trajectory(task=task.id, mode="live", messages=tuple(messages), root=played.root, end_state=played.state)
 
 
-def _prove_reference(proof: Proof, ground: Ground, first: Played) -> None:
+def _prove_reference(proof: Proof, ground: Ground, played: Played) -> None:
+    """1/1 for each of the two honest runs: a fact that only the first supports hangs on the clock or the place."""
     task = proof.task
-    for verdict in score(task, _trajectory(task, first, final_message(task, first.root)), ground):
+    for verdict in score(task, _trajectory(task, played, final_message(task, played.root)), ground):
         if verdict.value != 1:
             labels = "; ".join(f"{label.name} {label.argument or label.note}" for label in verdict.labels)
             proof.refuse(f"its own reference scores {verdict.scorer} {verdict.value}: {verdict.reason} [{labels}]")

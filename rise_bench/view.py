@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -222,15 +223,31 @@ def _state(task: Task, trajectory: Trajectory) -> list[dict[str, Any]] | None:
         return None
     wanted = {change.path: change for change in task.reference_state or ()}
     found = {change.path: change for change in trajectory.end_state}
+    rows: list[dict[str, Any]] = []
+    for path in sorted(wanted.keys() | found.keys()):
+        meant = _leaf(wanted[path].after) if path in wanted else None
+        made = _leaf(found[path].after) if path in found else None
+        mark = _mark(wanted.get(path), found.get(path), trajectory.root)
+        rows.append(
+            {
+                "path": path,
+                "before": _leaf((found.get(path) or wanted[path]).before),
+                "wanted": meant,
+                "found": made,
+                "mark": mark,
+                "odd": _odd_lines(meant or "", made or "") if mark == "different" else [[], []],
+            }
+        )
+    return rows
+
+
+def _odd_lines(wanted: str, found: str) -> list[list[int]]:
+    """Numbers (from 0) of the lines of each text that the other does not have in that place."""
+    matcher = SequenceMatcher(None, wanted.split("\n"), found.split("\n"), autojunk=False)
+    blocks = [code for code in matcher.get_opcodes() if code[0] != "equal"]
     return [
-        {
-            "path": path,
-            "before": _leaf((found.get(path) or wanted[path]).before),
-            "wanted": _leaf(wanted[path].after) if path in wanted else None,
-            "found": _leaf(found[path].after) if path in found else None,
-            "mark": _mark(wanted.get(path), found.get(path), trajectory.root),
-        }
-        for path in sorted(wanted.keys() | found.keys())
+        [line for _, start, end, _, _ in blocks for line in range(start, end)],
+        [line for *_, start, end in blocks for line in range(start, end)],
     ]
 
 

@@ -33,7 +33,7 @@ def test_eval_prints_the_report_and_says_where_run_and_page_are(
     captured = capsys.readouterr()
     (run,) = (tmp_path / "runs").iterdir()
     assert "Acc_intent" in captured.out
-    assert f"page  rise-bench view runs/{run.name}" in captured.out
+    assert f"page  rise-bench view runs/{run.name} --tasks {words[2]}" in captured.out.replace("\n", "")
     assert captured.err.splitlines()[-1].startswith(f"oracle on {words[2]}: 7/7, ")
     assert json.loads((run / "report.json").read_text(encoding="utf-8"))["attempts"] == 7
     assert (run / "report.md").read_text(encoding="utf-8").startswith("# oracle on ")

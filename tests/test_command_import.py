@@ -53,6 +53,15 @@ def test_all_figures_are_written_where_asked(log: Path, tmp_path: Path, capsys: 
     assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["tasks"] == 1
 
 
+def test_what_was_exported_opens_by_the_command_that_is_named(
+    log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["import", "openai-chat", str(log), "--export", str(tmp_path / "out")]) == 0
+    named = capsys.readouterr().err.partition("rise-bench ")[2].split()
+    assert main(named) == 0
+    assert "view.html" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,6 +86,25 @@ def test_report_as_markdown_is_markdown(run: Path, suite: Path, capsys: pytest.C
 def test_report_finds_the_run_that_was_written_last(run: Path, suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "--output", str(run.parent), "--tasks", str(suite), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["about"]["run"] == run.name
+
+
+def test_a_run_that_could_not_begin_is_not_the_latest(
+    run: Path, suite: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tried = ["--model", "silent", "--tasks", str(suite), "--ground", "replay", "--output", str(run.parent)]
+    assert main(["eval", *tried]) == 2
+    assert "--record" in capsys.readouterr().err
+    assert main(["view", "--output", str(run.parent), "--tasks", str(suite)]) == 0
+    assert run.name in capsys.readouterr().out
+
+
+def test_a_reader_that_has_seen_enough_is_no_finding(suite: Path) -> None:
+    command = [sys.executable, "-m", "rise_bench.cli", "tasks", "ls", str(suite)]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_report_without_a_run_says_how_to_make_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -307,6 +307,21 @@ def test_a_cost_limit_without_prices_is_refused(options: Options) -> None:
         evaluate(but(options, max_cost=1.0))
 
 
+def test_a_cost_limit_that_cannot_be_kept_ends_the_run_and_keeps_what_was_made(options: Options) -> None:
+    with pytest.raises(InputError, match="does not say how many tokens"):
+        evaluate(but(options, max_cost=1.0, prices=(1.0, 1.0), concurrency=1))
+    assert evaluate(options).made < 7
+
+
+def test_fresh_puts_a_run_aside_that_cannot_be_read(options: Options) -> None:
+    run = Run.open(evaluate(options).run)
+    with run.trajectories_file.open("a", encoding="utf-8") as file:
+        file.write("{}\n")
+    with pytest.raises(InputError, match=r"does not begin with task and attempt.*--fresh"):
+        evaluate(options)
+    assert evaluate(but(options, fresh=True)).made == 7
+
+
 def test_a_plan_counts_what_is_left_and_does_nothing(options: Options) -> None:
     before = bench.plan(options)
     assert (before.total, before.done, len(before.left), before.reference_calls) == (7, 0, 7, 5)

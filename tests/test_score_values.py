@@ -139,6 +139,7 @@ DIFFERENT: list[tuple[MatchKind, Any, Any]] = [
     ("sql", 'SELECT a FROM t WHERE n = "Bob"', 'SELECT a FROM t WHERE n = "bob"'),
     ("sql", "SELECT a FROM t WHERE x=1 OR y=2", "SELECT a FROM t WHERE x=1 AND y=2"),
     ("sql", "SELECT a FROM t", "SELECT a FROM t LIMIT 1"),
+    ("sql", "SELECT a FROM t WHERE x > 1.5e10", "SELECT a FROM t WHERE x > 1.5e1"),
     ("sql", "DELETE FROM t", "DELETE FROM t WHERE x = 1"),
     ("sql", "not sql ((", "not sql ()"),
     ("semantic", "yes", "no"),

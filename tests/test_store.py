@@ -76,6 +76,15 @@ def test_a_second_writer_is_refused_while_the_first_is_open(tmp_path: Path) -> N
     Run.create(SPEC, tmp_path).close()
 
 
+def test_verdicts_are_not_replaced_under_a_writer(tmp_path: Path) -> None:
+    writer = Run.create(SPEC, tmp_path)
+    with pytest.raises(InputError, match="another process writes in this run"):
+        Run.open(writer.path).write_scored(iter(()))
+    writer.close()
+    Run.open(writer.path).write_scored(iter(()))
+    assert writer.verdicts_file.read_bytes() == b""
+
+
 def test_a_run_put_aside_is_renamed_not_deleted(tmp_path: Path) -> None:
     run = Run.create(SPEC, tmp_path)
     run.append(*attempt("a"))

@@ -15,7 +15,7 @@ import sample_run
 
 from rise_bench import bench
 from rise_bench.store import LoadedSuite, Run
-from rise_bench.types import Assistant
+from rise_bench.types import Assistant, StateChange
 from rise_bench.view import LONGEST, attempt_data, page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -96,6 +96,30 @@ def test_each_state_leaf_says_what_is_wrong_with_it(suite: LoadedSuite) -> None:
         "notes/planning-old.md": "unasked",
         "notes/planning.md": "missing",
     }
+
+
+def test_lines_of_a_changed_text_that_are_not_as_meant_are_shaded(suite: LoadedSuite) -> None:
+    task = suite.tasks["sample/archive-notes"]
+    meant = StateChange(path="todo.md", before="", after="open\n- van\ndone\n- permits")
+    made = StateChange(path="todo.md", before="", after="open\n- permits\n- van\ndone")
+    attempt = next(t for t in sample_run.trajectories() if (t.task, t.attempt) == (task.id, 0))
+    task, attempt = (
+        task.model_copy(update={"reference_state": (meant,)}),
+        attempt.model_copy(update={"end_state": (made,)}),
+    )
+    (leaf,) = attempt_data(task, attempt, bench.score_attempt(task, attempt, suite), suite.ground)["state"]
+    assert (leaf["mark"], leaf["odd"]) == ("different", [[3], [1]])
+
+
+def test_a_fact_stated_beside_a_competing_value_shows_that_value(suite: LoadedSuite) -> None:
+    made = sample_run.trajectory(
+        sample_run.COUNT,
+        *sample_run.call(0, "list", "7 invoices, 9 letters", path="inbox/2026-03"),
+        Assistant(content="There are 7 or 9 invoices."),
+    )
+    item = attempt_data(sample_run.COUNT, made, bench.score_attempt(sample_run.COUNT, made, suite), suite.ground)
+    (fact,) = item["asked"]
+    assert (fact["stated"], fact["found"], fact["beside"]) == (False, "7", "9")
 
 
 def test_facts_show_what_was_found_instead(suite: LoadedSuite) -> None:

@@ -117,7 +117,8 @@ def find_run(name: str, output: Path) -> Path:
     if name != "latest":
         beside = output / name
         return beside if not Path(name).exists() and beside.is_dir() else Path(name)
-    runs = [path.parent for path in output.glob("*/run.json")]
+    # a run that could not begin (no cassette, no endpoint) leaves a folder without attempts: not what "latest" means
+    runs = [path.parent for path in output.glob("*/trajectories.jsonl") if path.stat().st_size]
     if not runs:
         remedy = "make one: rise-bench eval --model lexical --tasks desk"
         raise InputError("there is no run here", where=str(output), remedy=remedy)

@@ -56,7 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     how = parser.add_argument_group("how it is carried out")
     how.add_argument(
-        "--limit", type=positive, metavar="N", help="only the first N tasks; a wider limit later extends the run"
+        "--limit",
+        type=positive,
+        metavar="N",
+        help="only the suite's first N tasks; a wider limit later extends the run",
     )
     add_sample_id(parser)
     how.add_argument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -34,6 +35,13 @@ class Tick(Protocol):
         ...
 
 
+class _Console(Console):
+    """Leaves a closed pipe to the command line, which takes it for a reader who has seen enough."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 def text(value: object, style: str = "") -> Text:
     """Foreign text as a cell: neither console markup nor escape sequences in it have an effect."""
     return Text(plain(value), style=style)
@@ -42,7 +50,7 @@ def text(value: object, style: str = "") -> Text:
 def say(*parts: RenderableType) -> None:
     """Print to stdout; a `str` is taken as our own console markup."""
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPED
-    console = Console(highlight=False, width=width)
+    console = _Console(highlight=False, width=width)
     for part in parts:
         console.print(part)
 

@@ -193,7 +193,7 @@ def _with_what_follows(parts: tuple[str, ...], start: int) -> str:
     return " ".join(parts[start:end])
 
 
-_LONGEST_LIST = 200
+_LONGEST_LIST = 100
 """Lines that one `:` can introduce: a message whose every line ends in one must not be read line times line."""
 
 

@@ -196,7 +196,9 @@ def other_values(task: Task, index: int, chosen: Mapping[int, Made], root: str) 
             continue
         if not any(same(wanted, sent, kind, root=root) for kind in _LENIENT):
             labels.append(
-                Label(name="wrong_value", call=call.index, reference=index, argument=pointer, expected=wanted, found=sent)
+                Label(
+                    name="wrong_value", call=call.index, reference=index, argument=pointer, expected=wanted, found=sent
+                )
             )
     return labels
 

@@ -35,8 +35,7 @@ def strayed(task: Task, end_state: Iterable[StateChange], call: Made, root: str)
     wanted = {change.path: change for change in task.reference_state or ()}
     touched = set(call.result.changed or ()) if call.result else set()
     return any(
-        change.path in touched
-        and not (change.path in wanted and _same_leaf(wanted[change.path], change, root))
+        change.path in touched and not (change.path in wanted and _same_leaf(wanted[change.path], change, root))
         for change in end_state
     )
 

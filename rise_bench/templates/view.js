@@ -21,13 +21,12 @@
   const pre = (text) => make("pre", { tabindex: "0" }, text);
   const clip = (text) => (text.length > 200 ? `${text.slice(0, 200)} …` : text);
 
-  // text whose lines that the other text does not have are shaded
-  function preAgainst(text, other) {
-    const have = new Set((other ?? "").split("\n"));
+  // text with the lines of these numbers shaded
+  function shaded(text, numbers) {
     const node = pre("");
     text.split("\n").forEach((line, number) => {
       if (number) node.append("\n");
-      node.append(have.has(line) ? line : make("mark", {}, line));
+      node.append(numbers.includes(number) ? make("mark", {}, line || " ") : line);
     });
     return node;
   }
@@ -126,9 +125,8 @@
     const words = { same: "as meant", free: "free", missing: "not done", unasked: "not asked for", different: "different" };
     const kinds = { same: "good", free: "neutral", missing: "bad", unasked: "bad", different: "bad" };
     for (const row of rows) {
-      const differs = row.mark === "different";
-      const meant = row.wanted === null ? "unchanged" : differs ? preAgainst(row.wanted, row.found) : pre(row.wanted);
-      const found = row.found === null ? "unchanged" : differs ? preAgainst(row.found, row.wanted) : pre(row.found);
+      const meant = row.wanted === null ? "unchanged" : shaded(row.wanted, row.odd[0]);
+      const found = row.found === null ? "unchanged" : shaded(row.found, row.odd[1]);
       body.append(make("tr", {}, make("td", { class: "path" }, row.path), make("td", { class: `mark ${kinds[row.mark]}` }, words[row.mark]),
         make("td", { "data-name": "before" }, pre(row.before)),
         make("td", { "data-name": "meant" }, meant), make("td", { "data-name": "found" }, found)));

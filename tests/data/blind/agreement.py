@@ -101,7 +101,7 @@ def markdown() -> str:
                 f"| {pairs[1, 1]} | {pairs[0, 0]} | {pairs[1, 0]} | {pairs[0, 1]} |"
             )
     outcome = {(1, 1): "aligned", (1, 0): "silently deviated", (0, 0): "visibly failed"}
-    cells = Counter((outcome[row.label], outcome.get(row.ours, "none")) for row in rows)  # type: ignore[call-overload]
+    cells = Counter((outcome[row.label], outcome.get(row.ours, "none")) for row in rows)  # type: ignore[arg-type]
     names = list(outcome.values())
     parts += ["", "| label \\ ours | " + " | ".join(names) + " |", "| --- " * (len(names) + 1) + "|"]
     parts += [f"| {one} | " + " | ".join(str(cells[one, two]) for two in names) + " |" for one in names]
