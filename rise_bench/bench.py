@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -282,10 +283,19 @@ def _selected(loaded: LoadedSuite, options: Options) -> list[Task]:
     if options.limit is not None:
         if options.limit < 1:
             raise InputError(f"is {options.limit}", where="--limit", remedy="give a number of tasks above 0")
-        tasks = tasks[: options.limit]
+        tasks = _spread(tasks)[: options.limit]
     if not tasks:
         raise InputError("has no tasks", where=options.suite, remedy="prove some: `rise-bench tasks check --write`")
     return tasks
+
+
+def _spread(tasks: Sequence[Task]) -> list[Task]:
+    """The tasks in an order of which every beginning meets many clusters: one of each in turn, complete ones first."""
+    groups: dict[tuple[bool, str, str], list[Task]] = {}
+    for task in tasks:
+        groups.setdefault((task.kind != "complete", task.kind, task.cluster), []).append(task)
+    turns = zip_longest(*(groups[name] for name in sorted(groups)))
+    return [task for turn in turns for task in turn if task is not None]
 
 
 def _system_prompt(options: Options, loaded: LoadedSuite) -> str:

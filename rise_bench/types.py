@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 __all__ = [
     "Assistant",
@@ -109,6 +110,19 @@ class Tool(Record):
         return self.group or self.id
 
 
+def _compiles(pattern: str) -> str:
+    """The pattern, if it is a regular expression."""
+    try:
+        re.compile(pattern, re.MULTILINE)
+    except re.error as error:
+        raise ValueError(f"no regular expression: {pattern!r}: {error}") from None
+    return pattern
+
+
+Pattern = Annotated[str, AfterValidator(_compiles)]
+"""A regular expression as text, compiled once when the record is made."""
+
+
 class Server(Record):
     """One MCP server with what is frozen of it: version, tools, its ways of failing as ordinary text."""
 
@@ -117,7 +131,7 @@ class Server(Record):
     license: str = ""
     domain: str = ""
     tools: tuple[Tool, ...] = ()
-    failures: tuple[str, ...] = ()
+    failures: tuple[Pattern, ...] = ()
     """Regular expressions (`re.search`, multi-line): a result text that matches is a failure although `isError` is false."""
 
 
@@ -172,7 +186,7 @@ class Derivation(Record):
     """
 
     op: Literal["find", "count", "sum", "max", "min"]
-    pattern: str
+    pattern: Pattern
     per_result: bool = False
 
 

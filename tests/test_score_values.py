@@ -211,11 +211,20 @@ def test_a_normal_path_is_its_own_normal_form(root: str, value: str) -> None:
     assert normal_path(normal_path(value, root), root) == normal_path(value, root)
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
-    max_leaves=8,
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20)
 )
+
+
+def nested(depth: int) -> st.SearchStrategy[Any]:
+    """JSON values of at most this depth."""
+    if depth == 0:
+        return scalars
+    inner = nested(depth - 1)
+    return scalars | st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+
+
+json_values = nested(3)
 kinds = st.sampled_from(KINDS)
 
 

@@ -159,7 +159,7 @@ def browse(url: str, folder: Path, *options: str) -> str:
 
 @needs_chromium
 def test_a_browser_draws_every_attempt_and_runs_no_text_of_a_model(written: Path, tmp_path: Path) -> None:
-    drawn = browse(f"{written.as_uri()}#a1", tmp_path, "--dump-dom")
+    drawn = browse(f"{written.as_uri()}#a1", tmp_path, "--virtual-time-budget=10000", "--dump-dom")
     assert drawn.count('<details class="attempt"') == 6
     title = re.search(r"<title>(.*?)</title>", drawn, re.DOTALL)
     assert title is not None
@@ -170,7 +170,7 @@ def test_a_browser_draws_every_attempt_and_runs_no_text_of_a_model(written: Path
 
 @needs_chromium
 def test_the_attempt_that_a_link_names_is_open_with_its_deviations(written: Path, tmp_path: Path) -> None:
-    drawn = browse(f"{written.as_uri()}#a3", tmp_path, "--dump-dom")
+    drawn = browse(f"{written.as_uri()}#a3", tmp_path, "--virtual-time-budget=10000", "--dump-dom")
     opened = drawn[drawn.index('id="a3"') :].split('id="a4"')[0]
     for words in ("meant (reference)", "wrong value", "not asked for", "notes/planning-old.md", "Moved the notes."):
         assert words in opened

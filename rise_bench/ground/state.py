@@ -27,17 +27,10 @@ IGNORED = (
     ".local/share/uv/**",
     "**/__pycache__/**",
     "**/*.pyc",
-    "**/*.log",
-    "**/*.db-wal",
-    "**/*.db-shm",
-    "**/*.db-journal",
-    "**/*-wal",
-    "**/*-shm",
-    "**/*-journal",
     "**/~$*",
     "**/.~lock.*",
 )
-"""Caches, logs, indexes and journals that no recipe counts as state."""
+"""Caches and lock files that no recipe counts as state; a server's own logs are named by its recipe."""
 
 MAX_TEXT = 256 * 1024
 """Bytes up to which a text file is a leaf of its own text; beyond it a leaf of its hash."""
@@ -116,7 +109,7 @@ class State:
                         yield Path(entry.path), relative, _repository
             for entry in others:
                 relative = f"{prefix}{entry.name}"
-                if not self._is_state(relative):
+                if not self._is_state(relative) or _is_sidecar(Path(entry.path)):
                     continue
                 count += 1
                 if count > MAX_FILES:
@@ -177,6 +170,14 @@ class State:
 def _encodable(text: str) -> str:
     """The text with what UTF-8 cannot hold (half a surrogate pair, a file name of other bytes) as escapes."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _is_sidecar(path: Path) -> bool:
+    """True for what SQLite keeps beside a database that is there; the same name elsewhere is a file like any other."""
+    return any(
+        path.name.endswith(end) and path.with_name(path.name.removesuffix(end)).is_file()
+        for end in ("-wal", "-shm", "-journal")
+    )
 
 
 def _plain(data: bytes) -> str:

@@ -52,8 +52,11 @@ def _resolved(value: JsonValue, results: list[JsonValue]) -> JsonValue:
 
 
 def _is_volatile(task: Task, producer: int, pointer: str) -> bool:
-    leaf = f"result:{producer}:{pointer}"
-    return any(leaf == name or leaf.startswith(name + "/") or name == f"result:{producer}:" for name in task.volatile)
+    """True where the bound leaf, something that holds it or something in it differs between honest runs."""
+    leaf, whole = f"result:{producer}:{pointer}", f"result:{producer}:"
+    return any(
+        name in (leaf, whole) or leaf.startswith(name + "/") or name.startswith(leaf + "/") for name in task.volatile
+    )
 
 
 def is_bound(arguments: dict[str, JsonValue], pointer: str) -> bool:
