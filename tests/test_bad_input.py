@@ -208,7 +208,7 @@ def test_a_script_with_a_mistake_is_named(suite: Path, complaint: Complaint) -> 
         ("run.json", "{", "run.json"),
         ("run.json", '{"suite": NaN}', "NaN"),
         ("trajectories.jsonl", "nonsense\n", "trajectories.jsonl"),
-        ("verdicts.jsonl", '{"task":"toy/count-invoices","attempt":0}\n', "verdicts.jsonl"),
+        ("verdicts.jsonl", '{"task":"TASK","attempt":0}\n', "verdicts.jsonl"),
     ],
 )
 def test_a_run_folder_that_was_tampered_with_is_refused(
@@ -223,7 +223,8 @@ def test_a_run_folder_that_was_tampered_with_is_refused(
     assert main([*words, "--limit", "1"]) == 0
     capsys.readouterr()
     (run,) = (tmp_path / "runs").iterdir()
-    (run / name).write_text(text, encoding="utf-8")
+    made = json.loads((run / "trajectories.jsonl").read_text(encoding="utf-8").splitlines()[0])["task"]
+    (run / name).write_text(text.replace("TASK", made), encoding="utf-8")
     assert found in complaint()
 
 

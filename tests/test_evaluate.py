@@ -140,10 +140,19 @@ def test_a_finished_run_is_not_run_again_and_says_when_it_ended(options: Options
 
 def test_a_wider_limit_extends_the_run(options: Options) -> None:
     narrow = evaluate(but(options, limit=3))
+    first = lines(narrow.run / "trajectories.jsonl")
     wide = evaluate(options)
     assert (narrow.made, wide.made, wide.run) == (3, 4, narrow.run)
-    assert sorted(lines(wide.run / "trajectories.jsonl")[:3]) == sorted((task.id, 0) for task in toy.TASKS[:3])
+    assert lines(wide.run / "trajectories.jsonl")[:3] == first
     assert len(set(lines(wide.run / "trajectories.jsonl"))) == 7
+
+
+def test_a_limit_spreads_over_clusters_and_takes_complete_tasks_first(options: Options) -> None:
+    chosen = {task for task, _ in lines(evaluate(but(options, limit=2)).run / "trajectories.jsonl")}
+    tasks = [task for task in toy.TASKS if task.id in chosen]
+    assert [task.kind for task in tasks] == ["complete", "complete"]
+    complete = {task.cluster for task in toy.TASKS if task.kind == "complete"}
+    assert len({task.cluster for task in tasks}) == min(2, len(complete))
 
 
 def test_a_narrower_limit_afterwards_runs_nothing(options: Options) -> None:

@@ -259,10 +259,16 @@ def test_a_commit_moves_the_branch_and_adds_its_message(tmp_path: Path) -> None:
     assert "third" in changed.values()
 
 
-def test_caches_logs_and_what_the_recipe_ignores_are_no_state(tmp_path: Path) -> None:
+def test_caches_and_what_the_recipe_ignores_are_no_state_and_logs_are(tmp_path: Path) -> None:
     for name in (".cache/a", "x/__pycache__/a.pyc", "run.log", "deep/run.log", "lock.tmp", "keep.txt"):
         write(tmp_path, name, "x")
-    assert set(leaves(tmp_path, Rules(ignore=("*.tmp",)))) == {"keep.txt"}
+    assert set(leaves(tmp_path, Rules(ignore=("*.tmp",)))) == {"keep.txt", "run.log", "deep/run.log"}
+
+
+def test_a_journal_is_no_state_only_beside_its_database(tmp_path: Path) -> None:
+    for name in ("shop.db", "shop.db-wal", "shop.db-journal", "notes-wal"):
+        write(tmp_path, name, "x")
+    assert set(leaves(tmp_path, Rules())) == {"shop.db", "notes-wal"}
 
 
 def test_only_the_named_roots_are_state(tmp_path: Path) -> None:
