@@ -12,7 +12,8 @@ from typing import NamedTuple
 from benchmarks.kit import make
 from benchmarks.measured import Measured, show
 from rise_bench import bench
-from rise_bench.store import LoadedSuite, Run
+from rise_bench.runs import Run
+from rise_bench.store import LoadedSuite
 from rise_bench.types import RunSpec
 
 TASKS = 250
@@ -23,7 +24,8 @@ import json, resource, sys, time
 from pathlib import Path
 from rise_bench import bench
 from rise_bench.report import summarise
-from rise_bench.store import Run, load_suite
+from rise_bench.runs import Run
+from rise_bench.store import load_suite
 path, suite = Path(sys.argv[1]), sys.argv[2]
 start = time.process_time()
 report = bench.report(path, suite)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from rise_bench.bench import Options, evaluate, plan, score_attempt, score_run
     from rise_bench.errors import RiseError
     from rise_bench.report import Report
-    from rise_bench.store import Run, load_suite
+    from rise_bench.runs import Run
+    from rise_bench.store import load_suite
     from rise_bench.suites import check_suite
     from rise_bench.types import Ground, Model, Task, Trajectory, Verdict
 
@@ -39,7 +40,8 @@ _ROOMS = {
     "bench": ("Options", "evaluate", "plan", "score_attempt", "score_run"),
     "errors": ("RiseError",),
     "report": ("Report",),
-    "store": ("Run", "load_suite"),
+    "runs": ("Run",),
+    "store": ("load_suite",),
     "suites": ("check_suite",),
     "types": ("Ground", "Model", "Task", "Trajectory", "Verdict"),
 }

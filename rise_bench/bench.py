@@ -21,8 +21,9 @@ from rise_bench.model.load import identity_args
 from rise_bench.model.load import load as load_model
 from rise_bench.report import About, Floor, Report, summarise
 from rise_bench.rollout import attempt as roll_out
+from rise_bench.runs import Run
 from rise_bench.score import score as judge
-from rise_bench.store import LoadedSuite, Run, load_suite
+from rise_bench.store import LoadedSuite, load_suite
 from rise_bench.types import (
     Assistant,
     Budget,

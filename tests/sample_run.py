@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from rise_bench import bench
-from rise_bench.store import LoadedSuite, Run, load_suite, write_atomic, write_lines
+from rise_bench.runs import Run
+from rise_bench.store import LoadedSuite, load_suite, write_atomic, write_lines
 from rise_bench.types import (
     Assistant,
     Call,

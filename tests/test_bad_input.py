@@ -20,7 +20,8 @@ import yaml
 from ground_kit import odd_ground, odd_recipe
 
 from rise_bench.cli import main
-from rise_bench.store import Run, write_atomic, write_lines
+from rise_bench.runs import Run
+from rise_bench.store import write_atomic, write_lines
 from rise_bench.types import Call, Scored, Task, ToolResult
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from rise_bench.bench import Options, evaluate, floors, report
-from rise_bench.store import LoadedSuite, Run, load_suite
+from rise_bench.runs import Run
+from rise_bench.store import LoadedSuite, load_suite
 from rise_bench.suites import check_suite
 
 RECORDED = {"recorded": (), "volatile": (), "reference_state": None}

@@ -15,7 +15,7 @@ import yaml
 from rise_bench import bench
 from rise_bench.bench import Options, evaluate, report, score_run
 from rise_bench.errors import InputError
-from rise_bench.store import Run
+from rise_bench.runs import Run
 from rise_bench.types import Budget, Scored
 
 

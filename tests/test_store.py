@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from rise_bench.errors import InputError
-from rise_bench.store import Run, load_suite, read_record, read_records, read_yaml, write_atomic
+from rise_bench.runs import Run
+from rise_bench.store import load_suite, read_record, read_records, read_yaml, write_atomic
 from rise_bench.types import Assistant, Ground, RunSpec, Scored, Task, Trajectory, Verdict
 
 SPEC = RunSpec(
@@ -184,3 +185,16 @@ def test_records_are_frozen_closed_finite_and_digested_by_content() -> None:
         Verdict(task="a", scorer="s", version="1", value=float("nan"), reason="")
     assert task.digest() == Task.model_validate_json(task.model_dump_json()).digest()
     assert task.digest() != Task(id="a", request="s").digest()
+
+
+def test_a_redone_fault_whose_new_verdicts_were_not_written_counts_as_unscored(tmp_path: Path) -> None:
+    run = Run.create(SPEC, tmp_path)
+    trajectory, scored = attempt("a")
+    fault = {"stop": "fault", "fault": "the server did not start"}
+    run.append(trajectory.model_copy(update=fault), scored.model_copy(update=fault))
+    run.append(*attempt("b"))
+    assert run.unscored() == set()
+    run.append(trajectory, scored)
+    lines = run.verdicts_file.read_text(encoding="utf-8").splitlines(keepends=True)
+    run.verdicts_file.write_text("".join(lines[:-1]), encoding="utf-8")
+    assert run.unscored() == {("a", 0)}

@@ -14,7 +14,8 @@ import pytest
 import sample_run
 
 from rise_bench import bench
-from rise_bench.store import LoadedSuite, Run
+from rise_bench.runs import Run
+from rise_bench.store import LoadedSuite
 from rise_bench.types import Assistant, StateChange
 from rise_bench.view import LONGEST, attempt_data, page
 

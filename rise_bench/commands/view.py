@@ -11,7 +11,8 @@ from rise_bench.commands.arguments import add_json, add_run, add_sample_id, find
 from rise_bench.commands.terminal import print_json, say, text
 from rise_bench.errors import InputError
 from rise_bench.report import NAMES, outcome_of
-from rise_bench.store import LoadedSuite, Run, write_atomic
+from rise_bench.runs import Run
+from rise_bench.store import LoadedSuite, write_atomic
 from rise_bench.types import Scored, Task, Trajectory
 from rise_bench.view import page
 

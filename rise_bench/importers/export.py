@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rise_bench.importers.imported import Attempt, Imported
+from rise_bench.runs import Run
 from rise_bench.score import score
-from rise_bench.store import Run, write_atomic, write_lines
+from rise_bench.store import write_atomic, write_lines
 from rise_bench.types import GroundMode, Judge, RunSpec, Scored, Suite
 
 __all__ = ["export"]
