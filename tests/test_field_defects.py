@@ -334,6 +334,18 @@ def test_an_unread_judge_is_no_success() -> None:
     assert values(about, attempt(say="success", end=()), judge=Agreeing()) == (0, 0)
 
 
+def test_a_task_that_needs_a_judge_is_set_apart_whatever_came_of_the_attempt() -> None:
+    about = task(
+        call("note", text="a"),
+        intent={"critical": [{"call": 0, "argument": "/text", "match": "semantic"}]},
+        reference_state=[wrote("n", "a")],
+    )
+    same = attempt(Did("note", {"text": "a"}, changed=("n",)), end=[wrote("n", "a")])
+    other = attempt(Did("note", {"text": "b"}, changed=("n",)), end=[wrote("n", "b")])
+    nothing = attempt(say="Done.", end=())
+    assert [values(about, done) for done in (same, other, nothing)] == [(1, None), (1, None), (0, None)]
+
+
 def test_model_text_is_never_run() -> None:
     # BFCL multi-turn gives it to Python's eval()
     bomb = "__import__('os').system('exit 1')"

@@ -18,6 +18,8 @@ class Plan:
     levels: list[list[int]]
     bindings: tuple[tuple[tuple[str, int, str], ...], ...]
     critical: tuple[tuple[Critical, ...], ...]
+    semantic: bool
+    """Whether a critical parameter needs a judge."""
 
 
 _PLANS: dict[int, tuple[Task, Plan]] = {}
@@ -36,6 +38,7 @@ def plan_of(task: Task) -> Plan:
         levels=levels(task.reference),
         bindings=tuple(tuple(bindings(call.arguments)) for call in task.reference),
         critical=tuple(tuple(item for item in task.intent.critical if item.call == i) for i in calls),
+        semantic=any(item.match == "semantic" for item in task.intent.critical),
     )
     _PLANS[id(task)] = (task, plan)
     return plan

@@ -13,6 +13,7 @@ from rise_bench.score.assign import assign_groups
 from rise_bench.score.calls import Made, Tools, calls_made, tools_of
 from rise_bench.score.decision import asked, claims_completion, declined
 from rise_bench.score.intent import Comparison, compare_calls, other_values
+from rise_bench.score.plan import plan_of
 from rise_bench.score.state import residue, state_equal, strayed
 from rise_bench.types import (
     Assistant,
@@ -80,6 +81,9 @@ def score(task: Task, trajectory: Trajectory, ground: Ground, judge: Judge | Non
         finding.failures = _failures(trajectory, made, tools) + finding.failures
         finding.details.setdefault("calls", len(made))
         finding.details.setdefault("reference_calls", len(task.reference))
+    if judge is None and plan_of(task).semantic and finding.intent is not None:
+        # for whatever came of the attempt: if only the undecidable ones left the mean, it would fall
+        finding.intent, finding.why_intent = None, "unjudged: the task has parameters that need a judge, none is there"
     deviations = [] if finding.intent == 1 else finding.deviations
 
     def verdict(scorer: str, value: float | None, reason: str, labels: list[Label]) -> Verdict:
