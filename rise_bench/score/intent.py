@@ -67,7 +67,7 @@ def compare_calls(
         expected = expected_arguments(task, index, chosen, root)
         sent = call.arguments or {}
         hits = sum(holds(item, expected, call) is True for item in plan.critical[index])
-        others = sum(name in sent and same_exact(value, sent[name]) for name, value in expected.items())
+        others = sum(name in sent and same_exact(expected[name], sent[name]) for name in plan.others[index])
         return Fit(hits, others, call.index - index)
 
     found = Comparison(chosen=assign(task.reference, made, fit, plan.levels), total=len(task.intent.critical))
@@ -139,6 +139,8 @@ def _matches(
     if bound and is_bound(expected, item.argument):  # a binding that finds nothing can match nothing
         return False
     wanted, sent = part(expected, item.argument), part(call.arguments, item.argument)
+    if type(wanted) is type(sent) and isinstance(wanted, str | int | float) and wanted == sent:
+        return True  # the same scalar is the same by every rule
     top = unescape(item.argument.split("/")[1]) if item.argument else ""
     schema = tools.schema(call.tool, top)
     nested = item.argument.count("/") > 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rise_bench.refs import bindings
+from rise_bench.refs import bindings, escape
 from rise_bench.score.assign import levels
 from rise_bench.types import Critical, Task
 
@@ -18,6 +18,8 @@ class Plan:
     levels: list[list[int]]
     bindings: tuple[tuple[tuple[str, int, str], ...], ...]
     critical: tuple[tuple[Critical, ...], ...]
+    others: tuple[tuple[str, ...], ...]
+    """Per reference call the arguments that no critical parameter names."""
     semantic: bool
     """Whether a critical parameter needs a judge."""
 
@@ -38,6 +40,12 @@ def plan_of(task: Task) -> Plan:
         levels=levels(task.reference),
         bindings=tuple(tuple(bindings(call.arguments)) for call in task.reference),
         critical=tuple(tuple(item for item in task.intent.critical if item.call == i) for i in calls),
+        others=tuple(
+            tuple(name for name in call.arguments if f"/{escape(name)}" not in named)
+            for call, named in (
+                (task.reference[i], {item.argument for item in task.intent.critical if item.call == i}) for i in calls
+            )
+        ),
         semantic=any(item.match == "semantic" for item in task.intent.critical),
     )
     _PLANS[id(task)] = (task, plan)
