@@ -36,6 +36,7 @@ _TENS = {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "ei
 _WORDS = {word: i for i, word in enumerate(_UNITS)} | _TENS
 
 _ISO = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+_FILE_RE = re.compile(r"\b(?=[\w-]*[A-Za-z])[\w-]+\.[A-Za-z]{1,5}\b")
 _HASH_RE = re.compile(r"\b(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{7,}\b")
 _MOMENT_RE = re.compile(rf"{_ISO}|(?<![\d:])\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?![\d:])")
 _DAY_MONTH = rf"\b\d{{1,2}}(?:st|nd|rd|th)?(?: of)? (?:{_MONTH_RE})\b\.?(?:,? \d{{4}})?"
@@ -358,8 +359,9 @@ def _worded(text: str) -> list[float]:
 
 @lru_cache(maxsize=64)
 def numbers_in(text: str) -> frozenset[float]:
-    """All numerals in a text, wherever they stand but in a date, a time or a hash; for asking what a result supports."""
-    text = _HASH_RE.sub(" ", _MOMENT_RE.sub(" ", text))
+    """All numerals in a text, wherever they stand but in a date, a time, a hash or a file's name; for what results support."""
+    for pattern in (_MOMENT_RE, _HASH_RE, _FILE_RE):
+        text = pattern.sub(" ", text)
     # a comma between digits may group them or part them (JSON arrays, tables): both readings count
     return frozenset(
         _float(m.group()) * sign
