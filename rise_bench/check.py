@@ -15,9 +15,10 @@ from typing import Literal
 from pydantic import JsonValue
 
 from rise_bench.errors import Fault, InputError
+from rise_bench.ground.offer import mask_root
 from rise_bench.model.oracle import final_message
 from rise_bench.mutations import mutated, near_misses
-from rise_bench.refs import ROOT, at, resolve, result_value, substitute_root
+from rise_bench.refs import at, escape, resolve, result_value, substitute_root
 from rise_bench.rollout import play
 from rise_bench.score import score
 from rise_bench.score.answer import derive, is_value_of
@@ -28,7 +29,6 @@ from rise_bench.types import (
     Call,
     Fact,
     Ground,
-    GroundSession,
     GroundSource,
     MatchKind,
     StateChange,
@@ -95,7 +95,7 @@ class Played:
 
     def values(self) -> list[JsonValue]:
         """Result values, the sandbox's path written as `{root}`."""
-        return [_rootless(result_value(result), self.root) for result in self.results]
+        return [mask_root(result_value(result), self.root) for result in self.results]
 
 
 def check_tasks(
@@ -210,10 +210,7 @@ def _complete_written_badly(task: Task, tools: dict[str, Tool]) -> Iterable[str]
 def _play(source: GroundSource, task: Task, calls: Sequence[Call], between: Sequence[ToolCall] = ()) -> Played:
     session = source.open(task if between else _only_needed(task))
     try:
-        if between:
-            results = _play_slowly(session, calls, between)
-        else:
-            results = play(session, calls, Budget().call_seconds)
+        results = play(session, calls, Budget().call_seconds, between)
         known = tools_of(task, source.ground)
         failed = tuple(
             i for i, r in enumerate(results) if r.status != "ok" or known.failed_text(calls[i].tool, r.content)
@@ -228,23 +225,6 @@ def _only_needed(task: Task) -> Task:
     named = [call.tool for calls in (task.reference, *task.alternatives) for call in calls]
     needed = {name.partition(".")[0] for name in named}
     return task.model_copy(update={"servers": tuple(name for name in task.servers if name in needed)})
-
-
-def _play_slowly(session: GroundSession, calls: Sequence[Call], between: Sequence[ToolCall]) -> list[ToolResult]:
-    """The calls one by one with read-only calls in between: honest reading must not change what the reference gives."""
-    results: list[ToolResult] = []
-    for number in range(len(calls)):
-        for read in between:
-            session.call(read, Budget().call_seconds)
-        values = [result_value(result) for result in results]
-        try:
-            arguments = resolve(substitute_root(dict(calls[number].arguments), session.root), values)
-        except InputError:
-            break
-        assert isinstance(arguments, dict)  # a mapping resolves to a mapping
-        call = ToolCall(id=f"reference-{number}", tool=calls[number].tool, arguments=arguments)
-        results.append(session.call(call, Budget().call_seconds))
-    return results
 
 
 def _idle_reads(task: Task, tools: dict[str, Tool]) -> list[ToolCall]:
@@ -262,20 +242,6 @@ def _failure(played: Played) -> str:
         result = played.results[number]
         return f"call {number} ({played.calls[number].tool}) gave {result.status}: {result.content[:160]}"
     return f"call {len(played.results)} binds to a result that is not there"
-
-
-def _rootless(value: JsonValue, root: str) -> JsonValue:
-    if isinstance(value, str):
-        return value.replace(root, ROOT) if root else value
-    if isinstance(value, list):
-        return [_rootless(item, root) for item in value]
-    if isinstance(value, dict):
-        return {_keyless(key, root): _rootless(item, root) for key, item in value.items()}
-    return value
-
-
-def _keyless(key: str, root: str) -> str:
-    return key.replace(root, ROOT) if root else key
 
 
 # --- recording --------------------------------------------------------------------------------------------------------
@@ -325,15 +291,11 @@ def _leaf_rule(task: Task, change: StateChange, played: Played) -> MatchKind:
 def _differences(one: JsonValue, two: JsonValue, pointer: str = "") -> list[str]:
     """Pointers of the leaves in which two values differ; a container of another shape counts as one leaf."""
     if isinstance(one, dict) and isinstance(two, dict) and one.keys() == two.keys():
-        return [found for key in one for found in _differences(one[key], two[key], f"{pointer}/{_escaped(key)}")]
+        return [found for key in one for found in _differences(one[key], two[key], f"{pointer}/{escape(key)}")]
     if isinstance(one, list) and isinstance(two, list) and len(one) == len(two):
         pairs = enumerate(zip(one, two, strict=True))
         return [found for i, (a, b) in pairs for found in _differences(a, b, f"{pointer}/{i}")]
     return [] if one == two else [pointer]
-
-
-def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")
 
 
 def _free_leaves(proof: Proof, ground: GroundSource, first: Played) -> None:

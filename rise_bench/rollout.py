@@ -75,16 +75,26 @@ def attempt(
     raise AssertionError("unreachable")
 
 
-def play(session: GroundSession, calls: Sequence[Call], timeout: float) -> list[ToolResult]:
+def play(
+    session: GroundSession, calls: Sequence[Call], timeout: float, between: Sequence[ToolCall] = ()
+) -> list[ToolResult]:
     """Results of reference calls played in a session, bindings resolved from the results observed in it.
 
     Ends early at a binding that finds nothing: the calls after it cannot be made.
+
+    Args:
+        session: a fresh session.
+        calls: the reference calls.
+        timeout: seconds for each call.
+        between: calls made before each of them, their results not kept.
 
     Raises:
         GroundFault: the tools' side failed.
     """
     results: list[ToolResult] = []
     for number, call in enumerate(calls):
+        for other in between:
+            session.call(other, timeout)
         try:
             values = [result_value(result) for result in results]
             arguments = resolve(substitute_root(dict(call.arguments), session.root), values)
