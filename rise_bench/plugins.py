@@ -22,6 +22,10 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "lexical": "rise_bench.model.lexical:make",
         "scripted": "rise_bench.model.scripted:make",
         "openai": "rise_bench.model.chat:make",
+        "vllm": "rise_bench.model.vllm:make",
+        "hf": "rise_bench.model.hf:make",
+        "lm-eval": "rise_bench.model.lm_eval_backend:make",
+        "agent": "rise_bench.agents.model:make",
     },
     "ground": {
         "live": "rise_bench.ground.doors:live",
@@ -33,6 +37,8 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "bfcl": "rise_bench.importers:import_bfcl",
         "openai-chat": "rise_bench.importers:import_chat",
         "tau": "rise_bench.importers:import_tau",
+        "lm-eval": "rise_bench.importers.lm_eval:import_lm_eval",
+        "inspect": "rise_bench.importers.inspect:import_inspect",
     },
 }
 

@@ -133,6 +133,7 @@ class _Episode:
     calls: int = 0
     tokens_in: int | None = None
     tokens_out: int | None = None
+    cached: int = 0
     end_state: tuple[StateChange, ...] | None = None
     started: float = field(default_factory=time.monotonic)
 
@@ -140,12 +141,18 @@ class _Episode:
         with ExitStack() as stack:
             session = ground.open(self.task)
             stack.callback(session.close)
+            stack.callback(self._ended)
             self.root = session.root
             self.messages = [System(content=fill_prompt(system_prompt, self.task, session.root)), *self.task.history]
             self.messages.append(User(content=self.task.request))
             stop = self._loop(session)
             self.end_state = session.end_state()
             return self.trajectory(ground.mode, stop)
+
+    def _ended(self) -> None:
+        ended = getattr(self.model, "ended", None)
+        if ended is not None:
+            ended(self.task.id, self.number)
 
     def _loop(self, session: GroundSession) -> Stop:
         tools = tuple(session.tools)
@@ -161,6 +168,7 @@ class _Episode:
                     seed=self.seed,
                     now=self.task.now,
                     root=self.root,
+                    seconds=self._left(),
                 )
             )
             self._count(reply)
@@ -201,6 +209,7 @@ class _Episode:
 
     def _count(self, reply: Reply) -> None:
         self.turns += 1
+        self.cached += reply.cached
         if reply.input_tokens is not None:
             self.tokens_in = (self.tokens_in or 0) + reply.input_tokens
         if reply.output_tokens is not None:
@@ -213,6 +222,7 @@ class _Episode:
             input_tokens=self.tokens_in,
             output_tokens=self.tokens_out,
             seconds=round(time.monotonic() - self.started, 3),
+            cached=self.cached,
         )
         return Trajectory(
             task=self.task.id,

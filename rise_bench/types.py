@@ -377,6 +377,8 @@ class Usage(Record):
     input_tokens: int | None = None
     output_tokens: int | None = None
     seconds: float = 0.0
+    cached: int = 0
+    """Turns whose reply came from a cache."""
 
 
 class Trajectory(Record):
@@ -481,6 +483,12 @@ class Sampling(Record):
     max_tokens: int = 2048
     tool_choice: str = "auto"
     parser: str = "native"
+    """How calls are read: `native` (the engine's own parser, else that of the model's family), or a name of
+    `model.calls.PARSERS`: that syntax, read by us from the text."""
+    strict: bool = False
+    """Ask the engine to hold arguments to each tool's schema while it decodes (`"strict": true`)."""
+    deterministic: bool = False
+    """Greedy, one request of a fixed shape at a time: what an engine guarantees then is said in `docs/models.md`."""
 
 
 class Budget(Record):
@@ -526,6 +534,8 @@ class ModelRequest(Record):
     seed: int = 0
     now: str = ""
     root: str = ""
+    seconds: float | None = None
+    """What is left of the attempt's time; None where nobody keeps it."""
 
 
 class Reply(Record):
@@ -535,10 +545,18 @@ class Reply(Record):
     input_tokens: int | None = None
     output_tokens: int | None = None
     stop: Literal["context_overflow", "output_limit", "content_filter", "agent_failed"] | None = None
+    cached: bool = False
+    """True where the reply was not made anew but found in a cache of replies."""
 
 
 class Model(Protocol):
-    """Something that answers a history with the next assistant message. Called from many threads at once."""
+    """Something that answers a history with the next assistant message. Called from many threads at once.
+
+    A model may also have `settings() -> dict[str, JsonValue]`: what answers, beyond its identity (engine and version,
+    device, precision, digests of template and rendered tools), kept beside the run and compared between runs; and
+    `ended(task, attempt)`, called once whenever an attempt is over however it ended, for models that keep something per
+    attempt; and `width: int`, how many requests at once keep it busy.
+    """
 
     name: str
 

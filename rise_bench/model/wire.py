@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from rise_bench.model.calls import clean_text, parse, read_arguments, without_thought
 from rise_bench.types import Assistant, Message, Reply, Sampling, Tool, ToolCall, ToolResult, canonical
 
-__all__ = ["BadReply", "Names", "body", "first_choice", "read_reply"]
+__all__ = ["BadReply", "Names", "body", "first_choice", "read_reply", "tool_schema"]
 
 _MAX_NAME = 64
 _NOT_ALLOWED = re.compile(r"[^a-zA-Z0-9_-]")
@@ -83,7 +83,7 @@ def body(
         if (value := getattr(sampling, key)) is not None:
             found[key] = value
     if tools:
-        found["tools"] = [_tool(tool, names) for tool in tools]
+        found["tools"] = [tool_schema(tool, names) for tool in tools]
         if sampling.tool_choice in ("none", "required"):
             found["tool_choice"] = sampling.tool_choice
         elif sampling.tool_choice != "auto":
@@ -91,7 +91,8 @@ def body(
     return found
 
 
-def _tool(tool: Tool, names: Names) -> dict[str, Any]:
+def tool_schema(tool: Tool, names: Names) -> dict[str, Any]:
+    """A tool as chat APIs and chat templates are given it."""
     parameters = {"type": "object", "properties": {}, **tool.parameters}
     function = {"name": names.wire(tool.id), "description": tool.description, "parameters": parameters}
     return {"type": "function", "function": function}
