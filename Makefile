@@ -6,16 +6,20 @@ PYTEST_ARGS ?=
 # uv does not read pip's variable for extra wheel folders
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup demo test lint format bench clean node
+.PHONY: help setup setup-dev demo test test-vllm test-agents lint format bench clean node
 
 help:
 	@echo "make demo   evaluate the 'lexical' agent live on the 'desk' suite, print the report, write its page"
 	@echo "make test   lint, types, tests (PYTEST_ARGS='-m \"not servers\"' leaves out what starts real servers)"
+	@echo "make test-vllm  the tests that need a real vLLM, in an environment of its own (3 GB, no GPU needed)"
+	@echo "make test-agents  the example agent of another framework, in an environment of its own"
 	@echo "make lint   ruff and mypy only"
 	@echo "make bench  speed and memory, measured beside their aims"
-	@echo "make setup  the virtual environment only"
+	@echo "make setup  the virtual environment only; setup-dev: with all that tests and benchmarks need (torch among it)"
 
 setup: $(VENV)/.ready
+
+setup-dev: $(VENV)/.ready-dev
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@set -e; \
@@ -29,7 +33,12 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	fi; \
 	if [ ! -x $(BIN)/python ]; then "$$found" -m venv $(VENV); fi; \
 	if [ ! -x $(BIN)/uv ]; then $(BIN)/python -m pip install --quiet --disable-pip-version-check uv -c constraints.txt; fi
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[dev]' -c constraints.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e . -c constraints.txt
+	@touch $@
+
+# Compiled at once: the tests start hundreds of processes, and some machines forbid Python to keep what it compiles.
+$(VENV)/.ready-dev: $(VENV)/.ready
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -e '.[dev]' -c constraints.txt
 	@touch $@
 
 # three of the demo's servers are npm packages
@@ -42,19 +51,40 @@ demo: setup node
 	$(BIN)/rise-bench eval --model lexical --tasks desk
 	$(BIN)/rise-bench view latest
 
-lint: setup
+lint: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: setup
+format: setup-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 test: lint
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-bench: setup
+VLLM := .venv-vllm
+VLLM_ENV := $(wildcard tests/vllm_env/* tests/vllm_env/shim/*)
+
+$(VLLM)/.ready: $(VLLM_ENV) | setup
+	UV=$(BIN)/uv tests/vllm_env/make.sh $(VLLM)
+	@touch $@
+
+test-vllm: setup-dev $(VLLM)/.ready
+	RISE_BENCH_VLLM=$(CURDIR)/$(VLLM)/bin/vllm RISE_BENCH_VLLM_PYTHON=$(CURDIR)/$(VLLM)/bin/python \
+	  $(BIN)/pytest -m vllm $(PYTEST_ARGS)
+
+AGENT := .venv-agent
+
+$(AGENT)/.ready: examples/agents/requirements-openai-agents.txt | setup
+	$(BIN)/uv venv --quiet --clear $(AGENT)
+	$(BIN)/uv pip install --quiet --python $(AGENT)/bin/python -r $<
+	@touch $@
+
+test-agents: setup-dev $(AGENT)/.ready
+	RISE_BENCH_AGENT_PYTHON=$(CURDIR)/$(AGENT)/bin/python $(BIN)/pytest tests/test_agents_framework.py $(PYTEST_ARGS)
+
+bench: setup-dev
 	$(BIN)/python -m benchmarks
 
 clean:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from benchmarks import bench_help, bench_memory, bench_overhead, bench_score
+from benchmarks import bench_client, bench_help, bench_memory, bench_overhead, bench_score
 from benchmarks.measured import show
 
 
 def main() -> None:
     """Measure and print."""
-    show([*bench_help.measure(), *bench_overhead.measure(), *bench_score.measure(), *bench_memory.measure()])
+    rooms = (bench_help, bench_overhead, bench_client, bench_score, bench_memory)
+    show([figure for room in rooms for figure in room.measure()])
 
 
 if __name__ == "__main__":

@@ -10,13 +10,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rise_bench.bench import Options, evaluate, plan, score_attempt, score_run
+    from rise_bench.bench import evaluate, plan, score_run
     from rise_bench.errors import RiseError
     from rise_bench.report import Report
     from rise_bench.runs import Run
     from rise_bench.store import load_suite
     from rise_bench.suites import check_suite
     from rise_bench.types import Ground, Model, Task, Trajectory, Verdict
+    from rise_bench.work import Options, score_attempt
 
 __all__ = [
     "Ground",
@@ -37,13 +38,14 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "bench": ("Options", "evaluate", "plan", "score_attempt", "score_run"),
+    "bench": ("evaluate", "plan", "score_run"),
     "errors": ("RiseError",),
     "report": ("Report",),
     "runs": ("Run",),
     "store": ("load_suite",),
     "suites": ("check_suite",),
     "types": ("Ground", "Model", "Task", "Trajectory", "Verdict"),
+    "work": ("Options", "score_attempt"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -3,76 +3,26 @@
 from __future__ import annotations
 
 import os
-import random
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import zip_longest
+from functools import partial
 from pathlib import Path
 
-from pydantic import JsonValue
-
 from rise_bench import plugins
+from rise_bench.conditions import conditions_now
 from rise_bench.errors import InputError
-from rise_bench.ground.replay import Recorder
+from rise_bench.executors import Executor
 from rise_bench.model.load import identity_args
 from rise_bench.model.load import load as load_model
 from rise_bench.report import About, Floor, Report, summarise
-from rise_bench.rollout import attempt as roll_out
 from rise_bench.runs import Run
-from rise_bench.score import score as judge
 from rise_bench.store import LoadedSuite, load_suite
-from rise_bench.types import (
-    Assistant,
-    Budget,
-    GroundMode,
-    GroundSource,
-    Judge,
-    Model,
-    RunSpec,
-    Sampling,
-    Scored,
-    Task,
-    Trajectory,
-    User,
-)
+from rise_bench.types import Assistant, GroundMode, Judge, Model, RunSpec, Scored, Task, Trajectory, User
+from rise_bench.work import Key, Options, Worker, score_attempt, selected, system_prompt
 
 __all__ = ["Evaluated", "Options", "Plan", "evaluate", "floors", "plan", "report", "score_attempt", "score_run"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What `evaluate` is asked for. The second half says how it is carried out and stays outside the run's digest."""
-
-    suite: str
-    model: str
-    model_args: dict[str, JsonValue] = field(default_factory=dict)
-    ground: GroundMode = "live"
-    attempts: int = 1
-    seed: int = 0
-    system_prompt: str | None = None
-    sampling: Sampling = Sampling()
-    budget: Budget = Budget()
-    # how
-    cassette: Path | None = None
-    record: Path | None = None
-    """Write every call and what it gave to this cassette, for a later replay."""
-    notice: Callable[[str], None] | None = None
-    """Takes a line about each server that is installed."""
-    limit: int | None = None
-    sample_ids: Sequence[str] = ()
-    concurrency: int = 0
-    """Attempts side by side; 0 = chosen by the number of processors."""
-    output: Path = Path("runs")
-    fresh: bool = False
-    retry_faults: bool = False
-    allow_unsafe: bool = False
-    max_cost: float | None = None
-    """Stop handing out attempts once those made by this call cost this much, in the currency of `prices`."""
-    prices: tuple[float, float] | None = None
-    """Price of a million input and output tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,31 +70,43 @@ def evaluate(options: Options, progress: Progress = _no_progress) -> Evaluated:
     Raises:
         InputError: suite, options or output folder cannot be used.
         SetupError: a server or the model cannot be started or reached.
-        PluginError: no such model or ground.
+        PluginError: no such model, ground or executor.
     """
-    loaded = load_suite(options.suite)
-    tasks = _selected(loaded, options)
-    model = load_model(options.model, options.model_args, loaded.suite, options.sampling)
+    worker = Worker.of(options)
     try:
-        run = _open_run(_spec(options, loaded, model), options)
+        loaded, tasks = worker.loaded, selected(worker.loaded, options)
+        run = _open_run(_spec(options, loaded, worker.model), options)
         try:
             for key in sorted(run.unscored()):
                 run.append_scored(score_attempt(_task_of(key[0], loaded.tasks, run), run.trajectory(*key), loaded))
             left = _left(run, tasks, options)
-            total = len(tasks) * options.attempts
             if not left:
                 return Evaluated(run.path, 0, finished=_finished(run))
-            progress(total - len(left), total, None)
-            source = _open_ground(options, loaded, tasks)
-            try:
-                made, cost = _run_all(_Work(options, loaded, model, source, run, progress, total), left)
-            finally:
-                source.close()
-            return Evaluated(run.path, made, len(left) - made, cost if options.prices else None)
+            return _make(worker, run, left, len(tasks) * options.attempts, progress)
         finally:
             run.close()
     finally:
-        model.close()
+        worker.close()
+
+
+def _make(worker: Worker, run: Run, left: Sequence[Key], total: int, progress: Progress) -> Evaluated:
+    """Make, score and keep what is left of a run."""
+    options = worker.options
+    executor: Executor = plugins.load("executor", options.executor)
+    width = options.concurrency or _width(worker.model, options.ground)
+    conditions = partial(conditions_now, mode=options.ground, executor=options.executor, concurrency=width)
+    there = total - len(left)
+    progress(there, total, None)
+    run.under(conditions(worker.model))
+    purse, made = _Purse(options), 0
+    with closing(executor(worker, purse.affordable(left), width)) as attempts:
+        for made, (trajectory, scored) in enumerate(attempts, 1):
+            run.append(trajectory, scored)
+            purse.pay(scored)
+            progress(there + made, total, scored)
+            if made == 1 and options.executor == "local":  # some models can say more once they have answered
+                run.under(conditions(worker.model))
+    return Evaluated(run.path, made, len(left) - made, purse.spent if options.prices else None)
 
 
 def plan(options: Options) -> Plan:
@@ -154,7 +116,7 @@ def plan(options: Options) -> Plan:
         InputError, PluginError, SetupError: as `evaluate`.
     """
     loaded = load_suite(options.suite)
-    tasks = _selected(loaded, options)
+    tasks = selected(loaded, options)
     model = load_model(options.model, options.model_args, loaded.suite, options.sampling)
     try:
         spec = _spec(options, loaded, model)
@@ -179,128 +141,47 @@ def _prompt_size(task: Task, loaded: LoadedSuite) -> int:
 # --- running ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """All that an attempt needs, shared by the threads."""
+class _Purse:
+    """What the attempts of one call have cost, and whether another can be paid for."""
 
-    options: Options
-    loaded: LoadedSuite
-    model: Model
-    source: GroundSource
-    run: Run
-    progress: Progress
-    total: int
+    def __init__(self, options: Options) -> None:
+        if options.max_cost is not None and options.prices is None:
+            remedy = "give --price-in and --price-out, per million tokens"
+            raise InputError("needs prices", where="--max-cost", remedy=remedy)
+        self._most = options.max_cost
+        self._prices = options.prices or (0.0, 0.0)
+        self.spent = 0.0
 
-    def one(self, task: Task, number: int) -> Scored:
-        """Make, score and keep one attempt."""
-        trajectory = roll_out(
-            self.model,
-            self.source,
-            task,
-            system_prompt=_system_prompt(self.options, self.loaded),
-            budget=self.options.budget,
-            number=number,
-            seed=_seed(self.options.seed, task.id, number),
-        )
-        scored = score_attempt(task, trajectory, self.loaded)
-        self.run.append(trajectory, scored)
-        return scored
+    def affordable(self, keys: Iterable[Key]) -> Iterator[Key]:
+        """The keys, as long as what is spent is below the limit."""
+        for key in keys:
+            if self._most is not None and self.spent >= self._most:
+                return
+            yield key
 
+    def pay(self, scored: Scored) -> None:
+        """Add an attempt.
 
-def _run_all(work: _Work, left: Sequence[tuple[str, int]]) -> tuple[int, float]:
-    """(attempts made, their cost). Only as many are begun as run side by side, so that an error ends the run at once."""
-    tasks = work.loaded.tasks
-    width = work.options.concurrency or max(2, os.cpu_count() or 2)
-    there = work.total - len(left)
-    made, cost = 0, 0.0
-    queue = iter(left)
-    running: set[Future[Scored]] = set()
-    try:
-        while True:
-            while len(running) < width and _affordable(cost, work.options) and (key := next(queue, None)):
-                running.add(_begin(work, tasks[key[0]], key[1]))
-            if not running:
-                return made, cost
-            ended, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in ended:
-                scored = future.result()
-                made += 1
-                cost += _cost(scored, work.options)
-                work.progress(there + made, work.total, scored)
-    except BaseException:
-        work.run.close()  # what still runs is no longer kept: its ground and its model are about to be closed under it
-        raise
+        Raises:
+            InputError: the limit cannot be kept, since the model does not count its tokens.
+        """
+        usage = scored.usage
+        counted = usage.input_tokens is not None or usage.output_tokens is not None
+        if self._most is not None and usage.turns and not counted and any(self._prices):
+            raise InputError(
+                "cannot be kept: the model does not say how many tokens it used",
+                where="--max-cost",
+                remedy="leave it out, or use an endpoint that reports usage; what was made is kept",
+            )
+        price_in, price_out = self._prices
+        self.spent += ((usage.input_tokens or 0) * price_in + (usage.output_tokens or 0) * price_out) / 1e6
 
 
-def _begin(work: _Work, task: Task, number: int) -> Future[Scored]:
-    """An attempt in a thread of its own: a daemon, since the threads of an executor would hold the interpreter's exit
-    until the slowest model has answered, and so an interrupt.
-    """
-    future: Future[Scored] = Future()
-
-    def body() -> None:
-        try:
-            future.set_result(work.one(task, number))
-        except BaseException as error:  # whatever it is, it belongs to whoever waits
-            future.set_exception(error)
-
-    threading.Thread(target=body, name=f"attempt {number} at {task.id}", daemon=True).start()
-    return future
-
-
-def _affordable(cost: float, options: Options) -> bool:
-    if options.max_cost is not None and options.prices is None:
-        remedy = "give --price-in and --price-out, per million tokens"
-        raise InputError("needs prices", where="--max-cost", remedy=remedy)
-    return options.max_cost is None or cost < options.max_cost
-
-
-def _cost(scored: Scored, options: Options) -> float:
-    usage = scored.usage
-    counted = usage.input_tokens is not None or usage.output_tokens is not None
-    if options.max_cost is not None and usage.turns and not counted and any(options.prices or ()):
-        raise InputError(
-            "cannot be kept: the model does not say how many tokens it used",
-            where="--max-cost",
-            remedy="leave it out, or use an endpoint that reports usage; what was made is kept",
-        )
-    price_in, price_out = options.prices or (0.0, 0.0)
-    return ((usage.input_tokens or 0) * price_in + (usage.output_tokens or 0) * price_out) / 1e6
-
-
-def _seed(seed: int, task: str, number: int) -> int:
-    """A seed of its own for each attempt, the same in every process."""
-    return random.Random(f"{seed}/{task}/{number}").getrandbits(31)
-
-
-def _selected(loaded: LoadedSuite, options: Options) -> list[Task]:
-    tasks = list(loaded.suite.tasks)
-    if options.sample_ids:
-        known = loaded.tasks
-        for wanted in options.sample_ids:
-            if wanted not in known:
-                raise InputError("no such task", where=wanted, remedy=f"see `rise-bench tasks ls {options.suite}`")
-        tasks = [known[wanted] for wanted in dict.fromkeys(options.sample_ids)]
-    if options.limit is not None:
-        if options.limit < 1:
-            raise InputError(f"is {options.limit}", where="--limit", remedy="give a number of tasks above 0")
-        tasks = _spread(tasks)[: options.limit]
-    if not tasks:
-        raise InputError("has no tasks", where=options.suite, remedy="prove some: `rise-bench tasks check --write`")
-    return tasks
-
-
-def _spread(tasks: Sequence[Task]) -> list[Task]:
-    """The tasks in an order of which every beginning meets many clusters: one of each in turn, complete ones first."""
-    groups: dict[tuple[bool, str, str], list[Task]] = {}
-    for task in tasks:
-        groups.setdefault((task.kind != "complete", task.kind, task.cluster), []).append(task)
-    turns = zip_longest(*(groups[name] for name in sorted(groups)))
-    return [task for turn in turns for task in turn if task is not None]
-
-
-def _system_prompt(options: Options, loaded: LoadedSuite) -> str:
-    return loaded.suite.system_prompt if options.system_prompt is None else options.system_prompt
+def _width(model: Model, mode: GroundMode) -> int:
+    """Attempts side by side: as many as keep the model busy, while live servers leave the processors room."""
+    processors = max(2, os.cpu_count() or 2)
+    wanted: int = getattr(model, "width", processors)
+    return max(1, min(wanted, 4 * processors) if mode == "live" else wanted)
 
 
 def _spec(options: Options, loaded: LoadedSuite, model: Model) -> RunSpec:
@@ -313,7 +194,7 @@ def _spec(options: Options, loaded: LoadedSuite, model: Model) -> RunSpec:
         model=options.model,
         model_args=identity_args(options.model_args),
         model_content=model.content(),
-        system_prompt=_system_prompt(options, loaded),
+        system_prompt=system_prompt(options, loaded),
         sampling=options.sampling,
         budget=options.budget,
         attempts=options.attempts,
@@ -342,36 +223,7 @@ def _finished(run: Run) -> str:
     return datetime.fromtimestamp(run.trajectories_file.stat().st_mtime, UTC).isoformat(timespec="seconds")
 
 
-def _open_ground(options: Options, loaded: LoadedSuite, tasks: Sequence[Task]) -> GroundSource:
-    """The ground that the options name: a plug-in of kind `ground`, called with the loaded suite's parts."""
-    factory = plugins.load("ground", options.ground)
-    source: GroundSource = factory(
-        ground=loaded.ground,
-        fixtures=loaded.fixtures,
-        servers=tuple(dict.fromkeys(name for task in tasks for name in task.servers)),
-        recipes=loaded.recipes,
-        cassette=options.cassette or loaded.path / "cassette.jsonl",
-        allow_unsafe=options.allow_unsafe,
-        notice=options.notice,
-    )
-    return Recorder(source, options.record) if options.record else source
-
-
 # --- scoring ----------------------------------------------------------------------------------------------------------
-
-
-def score_attempt(task: Task, trajectory: Trajectory, loaded: LoadedSuite, by: Judge | None = None) -> Scored:
-    """Both verdicts of one attempt, beside what a report counts."""
-    complete, aligned = judge(task, trajectory, loaded.ground, by)
-    return Scored(
-        task=task.id,
-        attempt=trajectory.attempt,
-        stop=trajectory.stop,
-        fault=trajectory.fault,
-        usage=trajectory.usage,
-        acc_task=complete,
-        acc_intent=aligned,
-    )
 
 
 def score_run(path: Path, suite: str = "", by: Judge | None = None) -> tuple[int, int]:
@@ -447,6 +299,9 @@ def report(path: Path, suite: str = "") -> Report:
         tasks=len(loaded.suite.tasks),
         attempts=spec.attempts,
         seed=spec.seed,
+        sampling=spec.sampling,
+        conditions=run.conditions(),
+        results=run.results_digest(),
     )
     return summarise(run.scored(), loaded.tasks, about, floors(loaded))
 

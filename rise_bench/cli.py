@@ -52,6 +52,7 @@ COMMANDS: dict[str, Command] = {
     "tasks show": Command("rise_bench.commands.tasks_show", "one task with its reference and intent"),
     "tasks check": Command("rise_bench.commands.tasks_check", "prove a suite's tasks by running them on real servers"),
     "import": Command("rise_bench.commands.importing", "score other benchmarks' outputs and agents' logs"),
+    "export inspect": Command("rise_bench.commands.export", "write a run as a log that `inspect view` opens"),
     "doctor": Command("rise_bench.commands.doctor", "say what is missing on this machine, and the remedy"),
 }
 

@@ -21,7 +21,7 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "always-decline": "rise_bench.model.trivial:make_always_decline",
         "lexical": "rise_bench.model.lexical:make",
         "scripted": "rise_bench.model.scripted:make",
-        "openai": "rise_bench.model.chat:make",
+        "openai": "rise_bench.model.several:make",
         "vllm": "rise_bench.model.vllm:make",
         "hf": "rise_bench.model.hf:make",
         "lm-eval": "rise_bench.model.lm_eval_backend:make",
@@ -30,6 +30,10 @@ _BUILTIN: dict[str, dict[str, str]] = {
     "ground": {
         "live": "rise_bench.ground.doors:live",
         "replay": "rise_bench.ground.replay:make",
+    },
+    "executor": {
+        "local": "rise_bench.executors:local",
+        "ray": "rise_bench.distributed:ray_executor",
     },
     "mutation": {},
     "author": {},
@@ -40,7 +44,20 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "lm-eval": "rise_bench.importers.lm_eval:import_lm_eval",
         "inspect": "rise_bench.importers.inspect:import_inspect",
     },
+    "exporter": {
+        "inspect": "rise_bench.inspect_log:export_inspect",
+    },
 }
+
+_EXTRA_OF = {
+    "torch": "hf",
+    "transformers": "hf",
+    "peft": "hf",
+    "lm_eval": "lmeval",
+    "inspect_ai": "inspect",
+    "ray": "ray",
+}
+"""Libraries that come with an extra of this package."""
 
 KINDS = tuple(_BUILTIN)
 """Kinds of plug-ins; the entry-point group of a kind is `rise_bench.<kind>`."""
@@ -87,6 +104,8 @@ def load(kind: str, name: str) -> Any:
         found: Any = importlib.import_module(module_name)
     except Exception as error:  # an import runs foreign code: whatever escapes is the plug-in's failure
         remedy = f"check that {module_name} is installed and imports on its own"
+        if isinstance(error, ModuleNotFoundError) and (extra := _EXTRA_OF.get(str(error.name).split(".")[0])):
+            remedy = f"pip install 'rise-bench[{extra}]'"
         what = f"cannot import {module_name}: {type(error).__name__}: {error}"
         raise PluginError(what, where=where, remedy=remedy) from error
     for part in attribute.split("."):

@@ -1,12 +1,13 @@
 """Run folders: written line by line by one writer, resumed, streamed.
 
 A run folder holds `run.json` (the spec, written first), `trajectories.jsonl` and `verdicts.jsonl` (one flushed line per
-attempt; a later line of the same attempt supersedes an earlier one). Its name ends in the spec's digest: same spec, same
-folder, resume.
+attempt; a later line of the same attempt supersedes an earlier one), and `conditions.jsonl` (a line whenever attempts begin
+to be made under other conditions). Its name ends in the spec's digest: same spec, same folder, resume.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -19,8 +20,8 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 
 from rise_bench.errors import InputError
-from rise_bench.store import cannot_write, line_of, read_record, write_atomic
-from rise_bench.types import Record, RunSpec, Scored, Trajectory
+from rise_bench.store import cannot_write, line_of, read_record, read_records, write_atomic
+from rise_bench.types import Conditions, Record, RunSpec, Scored, Trajectory, Usage, canonical
 
 __all__ = ["Run"]
 
@@ -51,6 +52,11 @@ class Run:
     def verdicts_file(self) -> Path:
         """`verdicts.jsonl`."""
         return self.path / "verdicts.jsonl"
+
+    @property
+    def conditions_file(self) -> Path:
+        """`conditions.jsonl`."""
+        return self.path / "conditions.jsonl"
 
     @staticmethod
     def folder(spec: RunSpec, output: Path) -> Path:
@@ -96,6 +102,26 @@ class Run:
         """What the run is."""
         return read_record(RunSpec, self.path / "run.json")
 
+    def conditions(self) -> tuple[Conditions, ...]:
+        """Under what its attempts were made, in order; more than one where it went on under others."""
+        return tuple(read_records(Conditions, self.conditions_file)) if self.conditions_file.is_file() else ()
+
+    def under(self, conditions: Conditions) -> None:
+        """Keep the conditions of the attempts to come, unless they are those of the last ones.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        there = self.conditions()
+        if not there or there[-1].model_copy(update={"since": conditions.since}) != conditions:
+            with self._append_lock:
+                self._append(self.conditions_file, conditions)
+
+    def results_digest(self) -> str:
+        """SHA-256 (hex) of all verdicts, without what they cost: equal for two runs that came to the same."""
+        rows = {(row.task, row.attempt): row.model_copy(update={"usage": Usage()}).digest() for row in self.scored()}
+        return hashlib.sha256(canonical([[*key, rows[key]] for key in sorted(rows)]).encode()).hexdigest()
+
     def close(self) -> None:
         """Let another writer in; nothing can be appended any more. Closing twice is harmless."""
         with self._append_lock:
@@ -112,7 +138,7 @@ class Run:
 
     def _mend(self) -> None:
         """Cut off a last line that a killed writer left unfinished: its attempt counts as not made."""
-        for path in (self.trajectories_file, self.verdicts_file):
+        for path in (self.trajectories_file, self.verdicts_file, self.conditions_file):
             if not path.is_file():
                 continue
             with path.open("r+b") as file:

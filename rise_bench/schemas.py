@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 from rise_bench.store import write_atomic
-from rise_bench.types import Ground, Record, RunSpec, Scored, Suite, Task, Trajectory
+from rise_bench.types import Conditions, Ground, Record, RunSpec, Scored, Suite, Task, Trajectory
 
 __all__ = ["FOLDER", "FORMATS", "render"]
 
-FORMATS: tuple[type[Record], ...] = (Ground, RunSpec, Scored, Suite, Task, Trajectory)
+FORMATS: tuple[type[Record], ...] = (Conditions, Ground, RunSpec, Scored, Suite, Task, Trajectory)
 """Records that stand in files by themselves."""
 
 FOLDER = Path(__file__).resolve().parent.parent / "schemas"

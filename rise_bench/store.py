@@ -20,6 +20,7 @@ from rise_bench.types import Ground, Record, Suite, Task
 
 __all__ = [
     "LoadedSuite",
+    "cache_folder",
     "cannot_write",
     "find_suite",
     "line_of",
@@ -37,6 +38,12 @@ R = TypeVar("R", bound=Record)
 _HERE = Path(__file__).resolve().parent
 DATA = _HERE / "_data" if (_HERE / "_data").is_dir() else _HERE.parent
 """Where `tasks/` and `baselines/` lie: inside the installed package, or at the top of a checkout."""
+
+
+def cache_folder() -> Path:
+    """Where what can be made again is kept: `RISE_BENCH_CACHE`, else `~/.cache/rise-bench`."""
+    chosen = os.environ.get("RISE_BENCH_CACHE")
+    return Path(chosen) if chosen else Path.home() / ".cache" / "rise-bench"
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

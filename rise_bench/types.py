@@ -19,6 +19,7 @@ __all__ = [
     "Assistant",
     "Budget",
     "Call",
+    "Conditions",
     "Critical",
     "Derivation",
     "Effect",
@@ -519,6 +520,25 @@ class RunSpec(Record):
     budget: Budget = Budget()
     attempts: int = Field(default=1, gt=0)
     seed: int = 0
+
+
+class Conditions(Record):
+    """Under what attempts of a run were made: kept beside it, outside its digest, and compared between runs."""
+
+    since: str
+    """ISO 8601 instant of the first attempt made so."""
+    rise_bench: str
+    python: str
+    executor: str
+    concurrency: int = Field(gt=0)
+    isolated: bool = True
+    """Were the servers in bubblewrap?"""
+    clock: bool = True
+    """Did the servers' clock stand at the task's `now`?"""
+    cache: bool = False
+    """Could replies come from the cache?"""
+    model: dict[str, JsonValue] = Field(default_factory=dict)
+    """The model's `settings()`: engine and version, device, precision, digests of template and rendered tools."""
 
 
 # --- protocols --------------------------------------------------------------------------------------------------------

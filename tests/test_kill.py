@@ -107,7 +107,7 @@ def asked(made: Path) -> set[tuple[str, int]]:
 
 
 def timeless(report: dict[str, Any]) -> dict[str, Any]:
-    del report["cost"]["seconds"]
+    del report["cost"]["seconds"], report["about"]["conditions"]
     return report
 
 

@@ -14,7 +14,14 @@ PACKAGE = ROOT / "rise_bench"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Every room may also import pydantic, of which records are made. The table of ARCHITECTURE.md names distributions.
-MODULE_OF = {"pyyaml": "yaml", "rank-bm25": "rank_bm25", "python-dotenv": "dotenv"}
+MODULE_OF = {
+    "pyyaml": "yaml",
+    "rank-bm25": "rank_bm25",
+    "python-dotenv": "dotenv",
+    "huggingface-hub": "huggingface_hub",
+    "lm-eval": "lm_eval",
+    "inspect-ai": "inspect_ai",
+}
 
 
 def room_of(module: str) -> str:

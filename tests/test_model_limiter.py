@@ -17,9 +17,25 @@ class Clock:
         return self.now
 
 
-def test_successes_raise_the_limit_by_about_one_a_round_up_to_the_ceiling() -> None:
+def test_until_it_is_pushed_back_the_limit_doubles_with_each_round_up_to_the_ceiling() -> None:
     async def run() -> None:
-        limit = AdaptiveLimit(4, 6, Clock())
+        limit = AdaptiveLimit(4, 10, Clock())
+        for _ in range(4):
+            limit.succeeded()
+        assert limit.limit == 8
+        for _ in range(8):
+            limit.succeeded()
+        assert limit.limit == 10
+
+    asyncio.run(run())
+
+
+def test_after_push_back_successes_raise_the_limit_by_about_one_a_round_up_to_the_ceiling() -> None:
+    async def run() -> None:
+        limit = AdaptiveLimit(5, 6, Clock())
+        async with limit.slot() as started_in:
+            limit.pushed_back(started_in)
+        assert limit.limit == 4
         for _ in range(4):
             limit.succeeded()
         assert 4.8 < limit.limit <= 5.0
@@ -73,6 +89,26 @@ def test_no_more_requests_run_than_the_limit_and_every_one_gets_its_turn() -> No
 
         await asyncio.gather(*(request() for _ in range(20)))
         assert (peak, done) == (3, 20)
+
+    asyncio.run(run())
+
+
+def test_those_who_wait_are_served_in_their_order_and_a_cancelled_one_is_passed_over() -> None:
+    async def run() -> None:
+        limit = AdaptiveLimit(1, 1, Clock())
+        served: list[int] = []
+
+        async def request(number: int) -> None:
+            async with limit.slot():
+                served.append(number)
+
+        async with limit.slot():
+            waiting = [asyncio.create_task(request(number)) for number in range(4)]
+            await asyncio.sleep(0)
+            waiting[1].cancel()
+        waiting[0].cancel()  # its turn has come, but it does not take it
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert served == [2, 3]
 
     asyncio.run(run())
 

@@ -32,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to run, what is sampled, how it is carried out."""
     what = parser.add_argument_group("what is run (in the run's identity)")
     what.add_argument(
-        "--model", required=True, help="oracle, silent, lexical, ..., openai:NAME, scripted:FILE or module:attribute"
+        "--model",
+        required=True,
+        help="openai:NAME, vllm:ID, hf:ID, lm-eval:BACKEND, agent:'COMMAND', oracle, lexical, ..., or module:attribute",
     )
     what.add_argument("--model-args", action="append", default=[], metavar="K=V,...", help="arguments of the model")
     what.add_argument(
@@ -48,7 +50,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--top-p", type=amount)
     what.add_argument("--max-tokens", type=positive, default=Sampling().max_tokens, metavar="N", help="per message")
     what.add_argument("--tool-choice", default="auto", help="as chat endpoints take it (default: auto)")
-    what.add_argument("--parser", default="native", help="how tool calls are read from the model (default: native)")
+    what.add_argument(
+        "--parser",
+        default="native",
+        metavar="NAME",
+        help="how calls are read: native (the engine's), auto, hermes, ...",
+    )
+    what.add_argument("--strict", action="store_true", help="ask the engine to hold arguments to the tools' schemas")
+    what.add_argument(
+        "--deterministic", action="store_true", help="greedy, requests of a fixed shape one at a time (docs/models.md)"
+    )
     for name, value in Budget().model_dump().items():
         option, kind = f"--budget-{name.replace('_', '-')}", whole if isinstance(value, int) else amount
         what.add_argument(
@@ -64,6 +75,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_sample_id(parser)
     how.add_argument(
         "--concurrency", type=whole, default=0, metavar="N", help="attempts side by side (default: by processors)"
+    )
+    how.add_argument("--executor", default="local", metavar="NAME", help="local (default) or ray")
+    how.add_argument("--workers", type=whole, default=0, metavar="N", help="processes of --executor ray")
+    how.add_argument(
+        "--cache",
+        choices=["auto", "on", "off"],
+        default="auto",
+        help="keep replies between runs (auto: only of models whose weights are part of their identity)",
     )
     how.add_argument("--output", type=Path, default=RUNS, metavar="DIR", help="folder of the runs (default: runs)")
     again = how.add_mutually_exclusive_group()
@@ -127,6 +146,8 @@ def _say_report(report: Report, done: bench.Evaluated, tasks: str) -> None:
 
 
 def _options(args: argparse.Namespace) -> bench.Options:
+    if args.deterministic and args.temperature:
+        raise InputError("is not greedy", where="--temperature", remedy="leave it out beside --deterministic")
     budget = {name: getattr(args, f"budget_{name}") for name in Budget.model_fields}
     for name, value in budget.items():
         if value <= 0:
@@ -147,8 +168,13 @@ def _options(args: argparse.Namespace) -> bench.Options:
             max_tokens=args.max_tokens,
             tool_choice=args.tool_choice,
             parser=args.parser,
+            strict=args.strict,
+            deterministic=args.deterministic,
         ),
         budget=Budget(**budget),
+        executor=args.executor,
+        workers=args.workers,
+        cache=args.cache,
         cassette=args.cassette,
         record=args.record,
         notice=warn,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -13,6 +14,8 @@ from rise_bench.commands.arguments import add_json
 from rise_bench.commands.terminal import print_json, say, table, text, warn
 from rise_bench.importers import Imported, Study, export, import_bfcl, import_chat, import_tau, study
 from rise_bench.importers.agreement import Interval, ModelScores
+from rise_bench.importers.lm_eval import ChoiceScore, choice_scores, holds_static, import_lm_eval
+from rise_bench.plugins import load
 from rise_bench.report import percent
 from rise_bench.store import write_atomic
 
@@ -29,7 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tau.add_argument("source", type=Path, help="JSON file of simulations, or a folder of such files")
     chat = kinds.add_parser("openai-chat", help="a log of OpenAI-style messages with tool calls", allow_abbrev=False)
     chat.add_argument("source", type=Path, help="JSON Lines, one conversation a line")
-    for kind in (bfcl, tau, chat):
+    log = kinds.add_parser(
+        "inspect", help="a log of Inspect: of an exported run, or of any agent eval", allow_abbrev=False
+    )
+    log.add_argument("source", type=Path, help="an .eval or JSON log, or a folder of logs of one eval")
+    log.add_argument("--tasks", default="", metavar="SUITE", help="folder of the exported run's suite, if not shipped")
+    samples = kinds.add_parser("lm-eval", help="sample logs of the tasks in tasks/lm_eval", allow_abbrev=False)
+    samples.add_argument("source", type=Path, help="a samples_rise_*.jsonl, or a folder of such logs")
+    samples.add_argument("--tasks", default="", metavar="SUITE", help="folder of the suite, if not shipped")
+    for kind in (bfcl, tau, chat, log, samples):
         kind.add_argument("--output", type=Path, metavar="FILE", help="write all figures and differences as JSON")
         kind.add_argument(
             "--export", type=Path, metavar="DIR", help="write a suite and one run a model there, for report and view"
@@ -44,6 +55,9 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: the source cannot be read as what it is said to be.
     """
+    choices = choice_scores(args.source) if args.kind == "lm-eval" else ()
+    if choices and not holds_static(args.source):
+        return _choices_alone(args, choices)
     imported = _imported(args)
     found = study(imported)
     if args.export:
@@ -53,15 +67,46 @@ def run(args: argparse.Namespace) -> int:
     if args.output:
         write_atomic(args.output, found.model_dump_json(indent=1) + "\n")
     if args.json:
-        print_json(found.model_dump(mode="json"))
+        more = {"choices": [score.model_dump(mode="json") for score in choices]} if choices else {}
+        print_json(found.model_dump(mode="json") | more)
     else:
         say(_view(found, args.differences))
+        if choices:
+            say(Group("", _choices(choices)))
     return 0
+
+
+def _choices_alone(args: argparse.Namespace, choices: Sequence[ChoiceScore]) -> int:
+    """Log-likelihoods are no attempts: their figures, and nothing to export or to compare."""
+    figures = [score.model_dump(mode="json") for score in choices]
+    if args.output:
+        write_atomic(args.output, json.dumps({"choices": figures}, indent=1, ensure_ascii=False) + "\n")
+    if args.export:
+        warn("nothing to export: these logs hold log-likelihoods, and no model answered")
+    if args.json:
+        print_json({"choices": figures})
+    else:
+        say(_choices(choices))
+    return 0
+
+
+def _choices(choices: Sequence[ChoiceScore]) -> RenderableType:
+    rows = [
+        (c.model, c.steps, percent(c.acc), percent(c.acc_norm), percent(c.chance), f"{c.margin:.3f}", c.differing)
+        for c in choices
+    ]
+    columns = ["rise_choice", "steps", "acc", "acc_norm", "chance", "margin (nats)", "logged otherwise"]
+    return table(columns, rows, numbers=range(1, 7))
 
 
 def _imported(args: argparse.Namespace) -> Imported:
     if args.kind == "bfcl":
         return import_bfcl(args.source, args.model)
+    if args.kind == "inspect":
+        read: Callable[[Path, str], Imported] = load("importer", "inspect")
+        return read(args.source, args.tasks)
+    if args.kind == "lm-eval":
+        return import_lm_eval(args.source, args.tasks)
     return import_tau(args.source) if args.kind == "tau" else import_chat(args.source)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rise_bench.commands.terminal import table, text
+from rise_bench.commands.terminal import say, table, text, warn
+from rise_bench.conditions import Difference
 from rise_bench.plain import plain
-from rise_bench.report import Report, percent
+from rise_bench.report import Report, doubts, how, percent
 from rise_bench.stats import Estimate
 
-__all__ = ["report_view"]
+__all__ = ["report_view", "say_differences"]
 
 _STYLE = {"aligned": "green", "silently deviated": "yellow", "visibly failed": "red", "faults": "magenta"}
 
@@ -117,7 +120,7 @@ def _notes(report: Report) -> list[Text]:
     notes = [
         text(
             f"cost      {cost.calls} calls (references: {cost.reference_calls}), {cost.turns} turns, {tokens}, "
-            f"{cost.seconds:.0f} s of attempts",
+            f"{cost.seconds:.0f} s of attempts" + (f", {cost.cached} turns from the cache" if cost.cached else ""),
             "dim",
         ),
         text(
@@ -130,8 +133,30 @@ def _notes(report: Report) -> list[Text]:
             f"seed {about.seed}",
             "dim",
         ),
+        text(f"made      {how(about)}", "dim"),
+        text(f"results   {about.results[:12] or '-'}", "dim"),
     ]
+    notes += [text(line, "yellow") for line in doubts(about)]
     notes += [text(f"{n} x {why}", "magenta") for why, n in report.faults.items()]
     if report.not_ranked:
         notes.append(text("not ranked: " + "; ".join(report.not_ranked), "yellow"))
     return notes
+
+
+def say_differences(found: Sequence[Difference], other: str) -> None:
+    """Print in what settings two runs differ, with a warning where their numbers are not of the same question."""
+    spoiling = [difference.name for difference in found if not difference.meant]
+    if not found:
+        say(text(f"same settings as {other}", "dim"))
+        return
+    rows = [[d.name, _short(d.first), _short(d.second), "compared" if d.meant else "differs"] for d in found]
+    say("", table(["setting", "this run", other, ""], rows))
+    if spoiling:
+        warn(
+            f"the two runs differ in more than the model ({', '.join(spoiling)}): read a difference of scores with care"
+        )
+
+
+def _short(value: object, most: int = 48) -> str:
+    shown = "-" if value is None else str(value)
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"

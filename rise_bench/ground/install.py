@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from filelock import FileLock
 
 from rise_bench.errors import SetupError
 from rise_bench.ground.recipe import Package, Recipe
+from rise_bench.store import cache_folder
 from rise_bench.types import canonical
 
 __all__ = ["Installed", "cache_dir", "ensure", "environment_dir", "find_uv", "is_installed"]
@@ -38,9 +38,8 @@ class Installed:
 
 
 def cache_dir() -> Path:
-    """Folder of the servers' environments: `RISE_BENCH_CACHE`, else `~/.cache/rise-bench`."""
-    chosen = os.environ.get("RISE_BENCH_CACHE")
-    return (Path(chosen) if chosen else Path.home() / ".cache" / "rise-bench") / "servers"
+    """Folder of the servers' environments, in the cache folder."""
+    return cache_folder() / "servers"
 
 
 def find_uv() -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,7 @@ from rise_bench.types import (
     User,
 )
 
-__all__ = ["import_chat"]
+__all__ = ["import_chat", "import_rows"]
 
 _FIELDS = """
     messages tools id task_id task attempt trial model reference intent answer passed official request now metadata
@@ -66,15 +66,31 @@ def import_chat(path: str | Path) -> Imported:
         InputError: no such file, or a line that cannot be used or contradicts another; names file and line.
     """
     file = Path(path)
-    lines = [_line(value, number, file) for number, value in json_lines(file)]
-    if not lines:
+    values = ((f"{file}:{number}", number, value) for number, value in json_lines(file))
+    imported = import_rows(f"openai-chat/{file.stem}", values, file.stem)
+    if not imported.tasks:
         raise InputError("holds no line", where=str(file), remedy="write one conversation a line")
+    return imported
+
+
+def import_rows(name: str, rows: Iterable[tuple[str, int, Any]], model: str) -> Imported:
+    """Tasks, ground and logged trajectories of such lines, wherever they come from; attempts in the order of the rows.
+
+    Args:
+        name: of the source.
+        rows: (where it stands, its number, the line's value).
+        model: whose the lines are that do not say it.
+
+    Raises:
+        InputError: as `import_chat`.
+    """
+    lines = [_line(value, number, where, model) for where, number, value in rows]
     described = {tool.name: tool for line in lines for tool in tools_of(line.row.get("tools") or [], line.where)}
     told = _told(lines)
     references = {task: reference_of(line.row.get("reference") or [], line.where) for task, line in told.items()}
-    names = [call.tool for line in lines for m in line.messages if isinstance(m, Assistant) for call in m.tool_calls]
-    names += [call.tool for calls in references.values() for call in calls]
-    tools = (*described.values(), *unseen_tools(tuple(described.values()), names))
+    called = [call.tool for line in lines for m in line.messages if isinstance(m, Assistant) for call in m.tool_calls]
+    called += [call.tool for calls in references.values() for call in calls]
+    tools = (*described.values(), *unseen_tools(tuple(described.values()), called))
     effects = infer_effects(tools, [line.messages for line in lines])
     tools = tuple(tool.model_copy(update={"effect": effects[tool.id].effect}) for tool in tools)
     failures = infer_failures(m.content for line in lines for m in line.messages if isinstance(m, ToolResult))
@@ -87,8 +103,8 @@ def import_chat(path: str | Path) -> Imported:
             f"{without} task(s) hold neither reference calls nor facts: there is nothing to judge them against"
         )
     return Imported(
-        name=f"openai-chat/{file.stem}",
-        ground=Ground(name=f"openai-chat/{file.stem}", servers=(Server(name="", tools=tools, failures=failures),)),
+        name=name,
+        ground=Ground(name=name, servers=(Server(name="", tools=tools, failures=failures),)),
         tasks=tasks,
         models=tuple(dict.fromkeys(line.model for line in lines)),
         read=partial(_attempts, lines),
@@ -96,8 +112,7 @@ def import_chat(path: str | Path) -> Imported:
     )
 
 
-def _line(value: Any, number: int, file: Path) -> _Line:
-    where = f"{file}:{number}"
+def _line(value: Any, number: int, where: str, model: str) -> _Line:
     row = {"messages": value} if isinstance(value, list) else value
     if not isinstance(row, dict):
         raise InputError(f"is a {type(row).__name__}", where=where, remedy="write an object with `messages`, or a list")
@@ -107,7 +122,7 @@ def _line(value: Any, number: int, file: Path) -> _Line:
         raise InputError(f"unknown key {unknown[0]!r}", where=where, remedy=remedy)
     task = next((row[key] for key in ("task_id", "task", "id") if row.get(key) is not None), number)
     _check(row, where)
-    return _Line(where, row, str(task), str(row.get("model") or file.stem), messages_of(row.get("messages"), where))
+    return _Line(where, row, str(task), str(row.get("model") or model), messages_of(row.get("messages"), where))
 
 
 def _check(row: dict[str, Any], where: str) -> None:

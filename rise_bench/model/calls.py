@@ -1,29 +1,20 @@
-"""Tool calls written as text, in the syntaxes that open models use: one parser for endpoints and importers."""
+"""Tool calls written as text, in the syntaxes that open models use: one parser for endpoints, engines and importers."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Mapping
+from types import MappingProxyType
 
-from pydantic import JsonValue
-
-from rise_bench.model.literals import MAX_CHARS, NotLiteral, python_calls
-from rise_bench.model.shapes import (
-    NotACall,
-    clean_text,
-    first_value,
-    json_value,
-    read_arguments,
-    shaped,
-    skip,
-    value_end,
-    values,
-)
+from rise_bench.errors import InputError
+from rise_bench.model import syntaxes_any as lenient
+from rise_bench.model import syntaxes_marks as marks
+from rise_bench.model import syntaxes_named as named
+from rise_bench.model.literals import MAX_CHARS
+from rise_bench.model.shapes import clean_text, read_arguments
+from rise_bench.model.syntaxes import Reader, Reading, Schemas
 from rise_bench.types import Record, ToolCall
 
-__all__ = ["Parsed", "clean_text", "parse", "read_arguments", "without_thought"]
+__all__ = ["PARSERS", "Parsed", "Schemas", "clean_text", "parse", "read_arguments", "without_thought"]
 
 
 class Parsed(Record):
@@ -35,44 +26,181 @@ class Parsed(Record):
 
     calls: tuple[ToolCall, ...] = ()
     text: str = ""
-    """The text outside the calls, stripped."""
+    """The text outside the calls, stripped. The raw text is the caller's: nothing here replaces it."""
     malformed: str = ""
+    """Which block or object is no call, and why. Characters are counted from 0, from where that block begins."""
     syntax: str = ""
-    """Name of the syntax met: `tool_call`, `mistral`, `python_tag`, `function`, `json`, `python`; empty for prose."""
+    """Name of the syntax met: `tool_call`, `mistral`, `python_tag`, `python_start`, `function`, `json`, `python`, `glm4`,
+    `deepseek`, `kimi`, `cohere`, `harmony`, `functionary`; empty for prose."""
+
+    @property
+    def marked(self) -> bool:
+        """True where special marks say that a call was meant, so that it cannot be JSON or code shown to a reader."""
+        return self.syntax not in ("", "json", "python")
 
 
-@dataclass
-class _Reading:
-    """What one syntax made of a text."""
+PARSERS: Mapping[str, str] = MappingProxyType(
+    {
+        "auto": "whatever is met, leniently",
+        "hermes": '`<tool_call>{"name", "arguments"}</tool_call>`',
+        "qwen3_xml": "`<tool_call><function=NAME><parameter=KEY>VALUE</parameter></function></tool_call>`",
+        "llama3_json": '`{"name", "parameters"}`, `;` between, `<|python_tag|>` before or not',
+        "pythonic": '`[f(a=1), g(b="x")]`, with `<|python_start|>` or not',
+        "mistral": '`[TOOL_CALLS][{"name", "arguments"}]`, `[TOOL_CALLS]NAME{...}`, `[TOOL_CALLS]NAME[ARGS]{...}`',
+        "xlam": 'a JSON list of `{"name", "arguments"}`, bare, fenced or after a mark',
+        "toolace": "`[Name With Blanks(a=1)]`: as pythonic",
+        "functionary": "`<function=NAME>{...}</function>` (v3.1), `>>>NAME` and a line with `{...}` (v3.2)",
+        "deepseek": "`<｜tool▁calls▁begin｜>...` with fenced JSON (V3, R1) or bare JSON (V3.1)",
+        "granite": '`<|tool_call|>[{"name", "arguments"}]` (3.0), `<tool_call>[...]` (3.1 to 3.3)',
+        "phi4_mini": "`functools[...]` or `<|tool_call|>[...]<|/tool_call|>`",
+        "cohere": '`<|START_ACTION|>[{"tool_name", "parameters"}]<|END_ACTION|>`',
+        "glm4": "`<tool_call>NAME<arg_key>KEY</arg_key><arg_value>VALUE</arg_value></tool_call>`",
+        "kimi": "`<|tool_calls_section_begin|><|tool_call_begin|>functions.NAME:0<|tool_call_argument_begin|>{...}`",
+        "harmony": "`<|channel|>commentary to=functions.NAME <|constrain|>json<|message|>{...}<|call|>` (gpt-oss)",
+        "json": "calls as JSON in any usual shape: the whole text, fenced, or after prose",
+    }
+)
+"""Every parser's name, and the syntax that it reads. `text` is another name for `auto`."""
 
-    syntax: str
-    calls: list[tuple[str, dict[str, JsonValue] | str]] = field(default_factory=list)
-    rest: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+_ALIASES = {"text": "auto"}
+
+_NAMED: Mapping[str, Reader] = {
+    "hermes": named.hermes,
+    "qwen3_xml": named.qwen3_xml,
+    "llama3_json": named.llama3_json,
+    "pythonic": named.pythonic,
+    "mistral": named.mistral,
+    "xlam": named.xlam,
+    "toolace": named.toolace,
+    "functionary": named.functionary,
+    "deepseek": marks.deepseek,
+    "granite": named.granite,
+    "phi4_mini": named.phi4_mini,
+    "cohere": marks.cohere,
+    "glm4": named.glm4,
+    "kimi": marks.kimi,
+    "harmony": marks.harmony,
+    "json": lenient.generic_json,
+}
 
 
-def parse(text: str, id_prefix: str = "call") -> Parsed:
+def _glm_blocks(text: str, schemas: Schemas) -> Reading | None:
+    """GLM's blocks share their marks with Hermes': the keys inside tell them apart."""
+    return named.glm4(text, schemas) if "<arg_key>" in text else None
+
+
+def _python_start(text: str, schemas: Schemas) -> Reading | None:
+    """Llama 4's mark before a list of calls."""
+    return named.pythonic(text, schemas) if text.startswith("<|python_start|>") else None
+
+
+def _answer_sections(text: str, schemas: Schemas) -> Reading | None:
+    """functionary's `>>>NAME`, only where a text begins with it: a Python prompt has a blank after the mark."""
+    return named.functionary(text, schemas) if text.startswith(">>>") and "<function=" not in text else None
+
+
+_ANY: tuple[Reader, ...] = (
+    lenient.whole,
+    _glm_blocks,
+    lenient.marked("<tool_call>", "</tool_call>"),
+    lenient.marked("<tool_calls>", "</tool_calls>"),
+    lenient.marked("<functioncall>", "</functioncall>"),
+    lenient.marked("<|tool_call|>", "<|/tool_call|>"),
+    lenient.mistral_any,
+    lenient.python_tag,
+    _python_start,
+    marks.deepseek,
+    marks.kimi,
+    marks.cohere,
+    marks.harmony,
+    lenient.functions,
+    _answer_sections,
+    lenient.fenced,
+    lenient.plain,
+)
+
+_MARKS: Mapping[str, str] = {
+    "<tool_call>": "hermes",
+    "<tool_calls>": "hermes",
+    "<functioncall>": "hermes",
+    "<|tool_call|>": "granite",
+    "[TOOL_CALLS]": "mistral",
+    "<|python_tag|>": "llama3_json",
+    "<|python_start|>": "pythonic",
+    "<｜tool▁call": "deepseek",
+    "<|tool_calls_section_begin|>": "kimi",
+    "<|tool_call_begin|>": "kimi",
+    "<|START_ACTION|>": "cohere",
+    "<|channel|>": "harmony",
+    "<function=": "functionary",
+}
+"""Marks of call syntax, and the parser that reads what they begin."""
+
+_MET = {"json": "json", "python": "pythonic", "function": "functionary", "glm4": "glm4"}
+
+
+def parse(text: str, id_prefix: str = "call", parser: str = "auto", schemas: Schemas | None = None) -> Parsed:
     """Calls, the text around them, and why what looks like a call is none.
 
-    Never raises; time and memory are linear in the text, of which at most `MAX_CHARS` are read for calls. Nothing in
-    the text is executed. Ids are `<id_prefix>_0`, `<id_prefix>_1`, ... Source: our design, after the formats of
-    Hermes/Qwen, Mistral, Llama 3, xLAM and BFCL's prompting mode.
+    Time and memory are linear in the text, of which at most `MAX_CHARS` are read for calls; no text makes it raise, and
+    nothing in the text is executed. Ids are `<id_prefix>_0`, `<id_prefix>_1`, ... Source: our design, after the formats
+    of the families in `docs/models.md`.
+
+    Args:
+        text: what the model wrote.
+        id_prefix: begins every call's id.
+        parser: a name of `PARSERS`. `auto` reads whatever is met. Any other reads its own syntax as the engines do, and
+            a call in another syntax is malformed there.
+        schemas: JSON Schema of the arguments by the tool's name as the model was given it. Syntaxes that write values
+            without quotes (`qwen3_xml`, `glm4`) need it to tell "12" from 12; without it what reads as JSON is JSON.
+
+    Raises:
+        InputError: no parser has that name.
     """
+    wanted = _ALIASES.get(parser, parser)
+    if wanted not in PARSERS:
+        raise InputError(f"no call parser {parser!r}", where="parser", remedy=f"one of {', '.join(PARSERS)}")
     text = clean_text(text).strip()
     thought, body = without_thought(text)
     if len(body) > MAX_CHARS:
-        looks = _LOOKS_LIKE_JSON.search(body[:1000]) or any(mark in body[:1000] for mark in _MARKS)
+        looks = lenient.LOOKS_LIKE_JSON.search(body[:1000]) or any(mark in body[:1000] for mark in _MARKS)
         return Parsed(text=text, malformed=f"call syntax in {len(body)} characters of text" if looks else "")
-    for reader in _READERS:
-        reading = reader(body)
-        if reading is not None:
-            calls = tuple(
-                ToolCall(id=f"{id_prefix}_{index}", tool=name, arguments=arguments)
-                for index, (name, arguments) in enumerate(reading.calls)
-            )
-            rest = "\n".join(part for part in (thought, *(part.strip() for part in reading.rest)) if part)
-            return Parsed(calls=calls, text=rest, malformed="; ".join(reading.problems[:3]), syntax=reading.syntax)
-    return Parsed(text=text)
+    reading = _read(body, wanted, schemas or {})
+    if reading is None:
+        return Parsed(text=text)
+    calls = tuple(
+        ToolCall(id=f"{id_prefix}_{index}", tool=name, arguments=arguments)
+        for index, (name, arguments) in enumerate(reading.calls)
+    )
+    rest = "\n".join(part for part in (thought, *(part.strip() for part in reading.rest)) if part)
+    syntax = reading.syntax if reading.attempted else ""
+    return Parsed(calls=calls, text=rest, malformed="; ".join(reading.problems[:3]), syntax=syntax)
+
+
+def _read(text: str, parser: str, schemas: Schemas) -> Reading | None:
+    """What a parser makes of a text; None where it is prose to it."""
+    if parser == "auto":
+        found = (read(text, schemas) for read in _ANY)
+        return next((reading for reading in found if reading is not None), None)
+    reading = _NAMED[parser](text, schemas)
+    if reading is not None and reading.attempted:
+        return reading
+    other = _read(text, "auto", schemas)
+    if other is None or not other.attempted:
+        return reading
+    return Reading(other.syntax, rest=[text], problems=[f"a {_met(text, other)} where {parser} is read"])
+
+
+def _met(text: str, other: Reading) -> str:
+    """What kind of call a text holds, and where it begins."""
+    if other.syntax in _MET:
+        return f"{_MET[other.syntax]} call"
+    found = [(text.find(mark), mark) for mark in _MARKS if mark in text]
+    if not found:
+        return f"{other.syntax} call"
+    at, mark = min(found)
+    inside = named.other_block(text[at + len(mark) :].lstrip()) if mark == "<tool_call>" else ""
+    return f"{inside or _MARKS[mark]} call at character {at}"
 
 
 def without_thought(text: str) -> tuple[str, str]:
@@ -86,257 +214,3 @@ def without_thought(text: str) -> tuple[str, str]:
     if end < 0 or "<think>" in text[:end] or text.startswith(("{", "[", "<")):
         return "", text
     return text[: end + 8], text[end + 8 :].strip()
-
-
-def _take(reading: _Reading, text: str, *, what: str) -> None:
-    """Add the calls of a marked block to the reading, or what is wrong with it."""
-    try:
-        for value in values(text):
-            reading.calls += list(shaped(value, strong=True))
-    except ValueError as error:
-        reading.problems.append(f"{what}: {error}")
-
-
-# --- marked syntaxes --------------------------------------------------------------------------------------------------
-
-_FUNCTION = "<function="
-_MARKS = ("<tool_call>", "<tool_calls>", "<functioncall>", "<|tool_call|>", "[TOOL_CALLS]", "<|python_tag|>", _FUNCTION)
-_STOPS = ("<|eom_id|>", "<|eot_id|>", "<|im_end|>", "<|end|>", "<|endoftext|>", "</s>")
-
-
-def _unstopped(text: str) -> str:
-    """The text without stop tokens at its end; inside it they may be part of an argument."""
-    text = text.strip()
-    while (stop := next((stop for stop in _STOPS if text.endswith(stop)), None)) is not None:
-        text = text.removesuffix(stop).rstrip()
-    return text
-
-
-def _blocks(text: str, opening: str, closing: str) -> Iterator[tuple[str, bool]]:
-    """The text cut at its marks: (part, is inside). A block that is never closed runs to the end. Linear time."""
-    position = 0
-    while (start := text.find(opening, position)) >= 0:
-        yield text[position:start], False
-        inside = start + len(opening)
-        end = text.find(closing, value_end(text, inside))
-        if end < 0:
-            yield text[inside:], True
-            return
-        yield text[inside:end], True
-        position = end + len(closing)
-    yield text[position:], False
-
-
-def _marked(opening: str, closing: str) -> Callable[[str], _Reading | None]:
-    """A reader of blocks between two marks, each holding JSON calls or `<function=...>` blocks."""
-
-    def read(text: str) -> _Reading | None:
-        if opening not in text:
-            return None
-        reading = _Reading("tool_call")
-        for part, inside in _blocks(text, opening, closing):
-            if not inside:
-                reading.rest.append(_unstopped(part))
-            elif _FUNCTION in part:
-                _take_functions(reading, part)
-            else:
-                _take(reading, _unstopped(part), what=f"{opening} block")
-        return reading
-
-    return read
-
-
-def _functions(text: str) -> _Reading | None:
-    """Llama 3.1 `<function=NAME>{...}</function>` and Qwen-Coder's with `<parameter=NAME>` inside."""
-    if _FUNCTION not in text:
-        return None
-    reading = _Reading("function")
-    _take_functions(reading, text)
-    return reading
-
-
-def _take_functions(reading: _Reading, text: str) -> None:
-    for part, inside in _blocks(text, _FUNCTION, "</function>"):
-        if not inside:
-            reading.rest.append(_unstopped(part))
-            continue
-        name, mark, body = part.partition(">")
-        name = name.strip().strip("\"'")
-        if not mark or not name:
-            reading.problems.append("<function= block: no name closed by >")
-            continue
-        body = _unstopped(body)
-        if "<parameter=" in body:
-            reading.calls.append((name, _parameters(body)))
-        elif body and not body.startswith("{"):
-            reading.problems.append(f"<function={name}>: its arguments are no JSON object")
-        else:
-            reading.calls.append((name, read_arguments(body)))
-
-
-def _parameters(body: str) -> dict[str, JsonValue]:
-    """Arguments given as `<parameter=NAME>VALUE</parameter>`: JSON where the value reads as such, else text."""
-    arguments: dict[str, JsonValue] = {}
-    for part, inside in _blocks(body, "<parameter=", "</parameter>"):
-        name, mark, text = part.partition(">")
-        if inside and mark:
-            try:
-                arguments[name.strip()] = json_value(text)
-            except ValueError:
-                arguments[name.strip()] = text.strip("\n")
-    return arguments
-
-
-def _mistral(text: str) -> _Reading | None:
-    """`[TOOL_CALLS]` before a JSON list, or before `NAME{...}` / `NAME[ARGS]{...}`, once or again."""
-    if "[TOOL_CALLS]" not in text:
-        return None
-    head, *blocks = _unstopped(text).split("[TOOL_CALLS]")
-    reading = _Reading("mistral", rest=[head])
-    for block in blocks:
-        block = block.strip()
-        brace = block.find("{")
-        if block.startswith(("[", "{")) or brace <= 0:
-            _take(reading, block, what="[TOOL_CALLS] block")
-            continue
-        name = block[:brace].removesuffix("[ARGS]").strip()
-        name = re.sub(r"\[CALL_ID\].*", "", name, flags=re.DOTALL).strip()
-        reading.calls.append((name, read_arguments(block[brace:])))
-    return reading
-
-
-def _python_tag(text: str) -> _Reading | None:
-    """Llama 3's `<|python_tag|>` before JSON objects or Python-style calls."""
-    if "<|python_tag|>" not in text:
-        return None
-    head, _, body = _unstopped(text).partition("<|python_tag|>")
-    body = body.replace("<|python_tag|>", ";").strip()
-    reading = _Reading("python_tag", rest=[head])
-    if not body or body.startswith(("{", "[{")):
-        _take(reading, body, what="<|python_tag|> block")
-        return reading
-    try:
-        reading.calls += [(name.removesuffix(".call"), arguments) for name, arguments in _python(body)]
-    except NotLiteral as error:
-        reading.problems.append(f"<|python_tag|> block: {error}")
-    return reading
-
-
-# --- unmarked syntaxes ------------------------------------------------------------------------------------------------
-
-_LOOKS_LIKE_JSON = re.compile(r"\{\s*[\"'](?:name|arguments|parameters|function|tool_calls|type)[\"']\s*:")
-_NAMES_A_CALL = re.compile(r"[\"'](?:arguments|parameters|tool_calls)[\"']\s*:")
-_FENCE = re.compile(r"```[ \t]*([\w-]*)[ \t]*\n?")
-_LOOKS_LIKE_CALL = re.compile(r"[\[(]?\s*[A-Za-z_][\w.]*\(")
-_LOOK_ALIKES = 8
-"""How many places in prose are tried: a text of look-alikes must not cost the square of its length."""
-_CALL_FENCES = {"tool_call", "tool_calls", "tool_code", "function_call", "tool"}
-
-
-def _whole(text: str) -> _Reading | None:
-    """A text that is calls from end to end, whatever marks stand inside its strings."""
-    if not text.startswith(("{", "[")):
-        return None
-    reading = _unmarked(_unstopped(text), strong=False, python=True)
-    return reading if reading and not reading.problems and not any(reading.rest) else None
-
-
-def _fenced(text: str) -> _Reading | None:
-    """Fenced code blocks that hold calls; other blocks (code shown to a reader) are prose."""
-    marks = list(_FENCE.finditer(text))
-    if not marks:
-        return None
-    reading = _Reading("")
-    position = 0
-    for opening, closing in zip(marks[::2], [*marks[1::2], None], strict=False):
-        body = text[opening.end() : closing.start() if closing else len(text)]
-        label = opening.group(1).casefold()
-        found = _unmarked(body.strip(), strong=label in _CALL_FENCES, python=label in _CALL_FENCES | {"", "python"})
-        if found is None:
-            continue
-        reading.rest.append(text[position : opening.start()])
-        position = closing.end() if closing else len(text)
-        reading.calls += found.calls
-        reading.problems += found.problems
-        reading.syntax = reading.syntax or found.syntax
-    reading.rest.append(text[position:])
-    return reading if reading.syntax else None
-
-
-def _plain(text: str) -> _Reading | None:
-    """A text that is calls, or prose that leads to one in JSON."""
-    text = _unstopped(text)
-    reading = _unmarked(text, strong=False, python=True)
-    if reading is not None or text.startswith(("{", "[")):
-        return reading
-    for match in islice(_LOOKS_LIKE_JSON.finditer(text), _LOOK_ALIKES):
-        start = match.start()
-        if text[:start].rstrip().endswith("["):
-            start = text.rindex("[", 0, start)
-        reading = _json(text[start:], strong=False)
-        if reading is not None:
-            reading.rest.insert(0, text[:start])
-            return reading
-    return None
-
-
-def _unmarked(text: str, *, strong: bool, python: bool) -> _Reading | None:
-    """Calls in JSON, or in Python's syntax where `python`; None where the text attempts none."""
-    if text.startswith(("{", "[{")) or (text.startswith("[") and _LOOKS_LIKE_JSON.match(text[1:].lstrip())):
-        return _json(text, strong=strong)
-    if not python or not _LOOKS_LIKE_CALL.match(text) or not text.rstrip("; \n").endswith((")", "]")):
-        return None
-    return _python_reading(text, strong=strong)
-
-
-def _python_reading(text: str, *, strong: bool) -> _Reading | None:
-    reading = _Reading("python")
-    try:
-        reading.calls += _python(text)
-    except NotLiteral as error:
-        # Code of several lines is shown to a reader; `[f(...` or a text that is nothing but `f(...)` is a call.
-        if not strong and not text.startswith("[") and "\n" in text:
-            return None
-        reading.problems.append(f"Python-style call: {error}")
-    return reading if reading.calls or reading.problems else None
-
-
-def _python(text: str) -> list[tuple[str, dict[str, JsonValue] | str]]:
-    return [(name, read_arguments(arguments)) for name, arguments in python_calls(text)]
-
-
-def _json(text: str, *, strong: bool) -> _Reading | None:
-    """Calls in the JSON values that a text begins with; what follows them is text."""
-    reading = _Reading("json")
-    attempted = strong or (_LOOKS_LIKE_JSON.search(text[:2000]) and _NAMES_A_CALL.search(text)) is not None
-    position = 0
-    try:
-        while position < len(text) and text[position] in "{[":
-            value, position = first_value(text, position)
-            reading.calls += list(shaped(value, strong=strong))
-            position = skip(text, position)
-    except NotACall as error:
-        if not reading.calls and not error.attempted:
-            return None
-        if error.attempted:
-            reading.problems.append(f"JSON call: {error}")
-    except ValueError as error:
-        if not attempted:
-            return None
-        reading.problems.append(f"JSON call: {error}")
-    reading.rest.append(text[position:] if not reading.problems else "")
-    return reading if reading.calls or reading.problems else None
-
-
-_READERS: tuple[Callable[[str], _Reading | None], ...] = (
-    _whole,
-    _marked("<tool_call>", "</tool_call>"),
-    _marked("<tool_calls>", "</tool_calls>"),
-    _marked("<functioncall>", "</functioncall>"),
-    _marked("<|tool_call|>", "<|/tool_call|>"),
-    _mistral,
-    _python_tag,
-    _functions,
-    _fenced,
-    _plain,
-)

@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible chat endpoint as a model: retries, pacing, limits; what goes wrong said in one line."""
+"""Any OpenAI-compatible endpoint as a model: retries, pacing, limits; what goes wrong said in one line."""
 
 from __future__ import annotations
 
@@ -6,91 +6,70 @@ import asyncio
 import json
 import os
 import random
-import threading
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping
-from typing import Any, Literal, TypeVar, cast
+from collections.abc import Mapping
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import httpx2
-import openai
 from pydantic import Field, JsonValue, ValidationError
 
 from rise_bench.errors import InputError, RiseError, SetupError
-from rise_bench.model import failures, history, wire
+from rise_bench.model import failures, history, responses, wire
+from rise_bench.model.calls import PARSERS
+from rise_bench.model.connection import MAX_REPLY_BYTES, Connection, TooLarge, body_of
+from rise_bench.model.encoding import Encoder
 from rise_bench.model.limiter import AdaptiveLimit
 from rise_bench.model.load import refuse_unknown
-from rise_bench.types import Assistant, Model, ModelRequest, Record, Reply, Sampling, Suite, canonical
+from rise_bench.model.streams import ChatDeltas, ResponseEvents, gather
+from rise_bench.types import Assistant, ModelRequest, Record, Reply, Sampling, canonical
 
-__all__ = ["ChatEndpoint", "Settings", "make"]
+__all__ = ["ChatEndpoint", "Settings", "endpoint"]
 
 _DEFAULT_URL = "https://api.openai.com/v1"
 _DEFAULT_KEY = "OPENAI_API_KEY"
 
-MAX_REPLY_BYTES = 20_000_000
-"""A longer body ends the attempt: no answer to one message is that long."""
-
-_MAX_ERROR_BYTES = 100_000
 _MAX_BACKOFF = 30.0
+_ASIDE_SECONDS = 30.0
+"""For what is asked beside the replies: which models, which version."""
+
+_START = 8
+"""Requests at once before anything is known of an endpoint."""
+
 _IDENTITY = ("owned_by", "root", "parent", "revision", "system_fingerprint")
-_T = TypeVar("_T")
+_FINGERPRINTS = 16
+_PATHS = {"chat": "/chat/completions", "responses": "/responses"}
 
 
 class Settings(Record):
     """Model arguments of a chat endpoint. None of them is a secret: the key is read from an environment variable."""
 
     base_url: str = ""
-    """Empty = `OPENAI_BASE_URL`, else the SDK's default."""
+    """Empty = `OPENAI_BASE_URL`, else OpenAI's. Several, with `;` between, share the attempts (`several.py`)."""
     api_key_env: str = _DEFAULT_KEY
+    api: Literal["chat", "responses"] = "chat"
+    """Chat completions, or the Responses API."""
+    tools: Literal["native", "prompted"] = "native"
+    """`prompted` tells the tools in the system message and reads calls from the text: for endpoints that take no tools."""
+    stream: bool = False
+    """Ask for the answer in events; one that stops before its end is asked for again."""
     concurrency: int = Field(default=16, ge=1, le=1024)
-    """Most requests at once; what the endpoint bears is found by trying."""
+    """Most requests at once; what the endpoint bears is found by trying. One, where sampling is deterministic."""
     timeout: float = Field(default=300.0, gt=0)
     """Seconds for one request in all."""
     retries: int = Field(default=5, ge=0, le=20)
     backoff: float = Field(default=0.5, ge=0, le=60)
     """Seconds before the first retry; doubles at each, unless the endpoint says how long."""
     max_tokens_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """Newer hosted models refuse the old name."""
+    """Newer hosted models refuse the old name. The Responses API has one of its own."""
     send_seed: bool = True
-    """Send a seed wherever the temperature is not 0; some endpoints refuse the field."""
+    """Send a seed wherever the temperature is not 0; some endpoints refuse the field, the Responses API has none."""
     extra_body: dict[str, JsonValue] = Field(default_factory=dict)
     """Further fields of the request (`{"reasoning_effort": "low"}`)."""
 
 
-class _TooLarge(Exception):
-    """The endpoint sends more than will be read."""
-
-
-class _Capped(httpx2.AsyncByteStream):
-    """A body that ends at a limit rather than in memory: in an error, or just cut where it only explains one."""
-
-    def __init__(self, stream: httpx2.AsyncByteStream, limit: int, *, cut: bool) -> None:
-        self._stream = stream
-        self._left = limit
-        self._cut = cut
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            if len(chunk) > self._left:
-                if not self._cut:
-                    raise _TooLarge
-                yield chunk[: self._left]
-                return
-            self._left -= len(chunk)
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-async def _cap(response: httpx2.Response) -> None:
-    """Hook on every response, before its body is read by anybody (the SDK reads errors whole)."""
-    limit = _MAX_ERROR_BYTES if response.is_error else MAX_REPLY_BYTES
-    response.stream = _Capped(cast(httpx2.AsyncByteStream, response.stream), limit, cut=response.is_error)
-
-
 class ChatEndpoint:
-    """A model behind `POST <base_url>/chat/completions`.
+    """A model behind `POST <base_url>/chat/completions` or `/responses`.
 
     Called from many threads; one background event loop does the work. Source: DESIGN 4.2 for what is a fault and what is
     the model's own doing.
@@ -98,53 +77,47 @@ class ChatEndpoint:
 
     def __init__(self, served: str, settings: Settings, sampling: Sampling, key: str, base_url: str) -> None:
         self.name = f"openai:{served}"
+        self.width = 1 if sampling.deterministic else settings.concurrency
+        """Requests at once that keep the endpoint busy."""
+        self.seeded = settings.send_seed and settings.api == "chat"
+        """Does what is sampled follow the request's seed?"""
         self._served = served
         self._settings = settings
         self._sampling = sampling
+        self._parser = _parser(settings, sampling)
         self._key = key
         self._url = base_url
         self._answered = False
+        self._fingerprints: set[str] = set()
         self._jitter = random.Random(0)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="rise-bench-chat", daemon=True)
-        self._thread.start()
-        self._client, self._limit = self._run(self._open())
+        self._encoder = Encoder(
+            served=served,
+            sampling=sampling,
+            api=settings.api,
+            tools=settings.tools,
+            stream=settings.stream,
+            max_tokens_name=settings.max_tokens_name,
+            seed=settings.send_seed,
+            extra=settings.extra_body,
+        )
+        self._limit = AdaptiveLimit(min(_START, self.width), self.width, time.monotonic)
+        self._line = Connection(base_url, key, timeout=settings.timeout)
 
     def __repr__(self) -> str:
         return f"ChatEndpoint({self._served!r}, {self._url!r})"
 
-    async def _open(self) -> tuple[openai.AsyncOpenAI, AdaptiveLimit]:
-        http = openai.DefaultAsyncHttpxClient(event_hooks={"response": [_cap]}, headers={"Accept-Encoding": "identity"})
-        client = openai.AsyncOpenAI(
-            api_key=self._key, base_url=self._url, max_retries=0, timeout=self._settings.timeout, http_client=http
-        )
-        return client, AdaptiveLimit(min(8, self._settings.concurrency), self._settings.concurrency, time.monotonic)
-
-    def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        finally:
-            future.cancel()  # an interrupt in the waiting thread must not leave the request running
-
     def close(self) -> None:
-        """Cancel what runs, close the connections, end the thread. Safe to call twice."""
-        if self._loop.is_closed():
-            return
-        self._run(self._shut())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        """Cancel what runs, close the connections. Safe to call twice."""
+        self._line.close()
 
-    async def _shut(self) -> None:
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        await self._client.close()
+    # --- what it says of itself -----------------------------------------------------------------------------------------
 
     def content(self) -> str:
-        """URL, served id and what GET /models tells of it (owner, root, revision), as canonical JSON.
+        """`identity` as canonical JSON."""
+        return canonical(self.identity())
+
+    def identity(self) -> dict[str, JsonValue]:
+        """URL, served id and what GET /models tells of it (owner, root, revision).
 
         An endpoint that lists no models is told by URL and id alone. Times and permissions are left out: some servers
         make them up at each call.
@@ -152,17 +125,16 @@ class ChatEndpoint:
         Raises:
             SetupError: nobody answers there, or the key is refused.
         """
-        entry = self._run(self._entry())
+        entry = self._line.run(self._entry())
         told = {key: entry[key] for key in _IDENTITY if isinstance(entry.get(key), str) and entry[key]}
-        return canonical({"url": self._url, "id": self._served, **told})
+        return {"url": self._url, "id": self._served, **told}
 
     async def _entry(self) -> dict[str, Any]:
         """What GET /models says of the served model; empty where it says nothing that can be used."""
         try:
-            async with asyncio.timeout(min(30.0, self._settings.timeout)):
-                listed = (await self._client.get("/models", cast_to=httpx2.Response)).json()
-        except (openai.OpenAIError, _TooLarge, TimeoutError, ValueError, RecursionError) as error:
-            if failures.is_unreachable(error) or isinstance(error, openai.AuthenticationError):
+            listed = await self._asked("/models")
+        except (failures.Refused, httpx2.HTTPError, TooLarge, TimeoutError, ValueError, RecursionError) as error:
+            if failures.is_unreachable(error) or failures.status_of(error) == 401:
                 raise self._error(error, tries=1) from None
             return {}
         entries = listed.get("data") if isinstance(listed, dict) else listed
@@ -170,6 +142,45 @@ class ChatEndpoint:
             if isinstance(entry, dict) and entry.get("id") == self._served:
                 return entry
         return {}
+
+    async def _asked(self, url: str) -> Any:
+        async with asyncio.timeout(min(_ASIDE_SECONDS, self._settings.timeout)):
+            return json.loads(await self._line.get(url))
+
+    def settings(self) -> dict[str, JsonValue]:
+        """What answers and how it is asked: engine as far as it tells, how tools are rendered and calls are read.
+
+        `server` and `system_fingerprint` are those of the answers so far; an endpoint may change them while a run goes on.
+        """
+        version = self._line.run(self._version())
+        found: dict[str, JsonValue] = {
+            "engine": "endpoint",
+            "served": self._served,
+            "api": self._settings.api,
+            "tools": self._settings.tools,
+            "tool_choice": self._sampling.tool_choice,
+            "strict": self._sampling.strict,
+            "parser": self._parser,
+            "format": wire.VERSION,
+        }
+        if version:
+            found["engine_version"] = version
+        if servers := sorted(self._line.servers):
+            found["server"] = ", ".join(servers)
+        if fingerprints := sorted(self._fingerprints):
+            found["system_fingerprint"] = ", ".join(fingerprints)
+        return found
+
+    async def _version(self) -> str:
+        """What `/version` beside the API's root says (vLLM and others have one); empty where nothing does."""
+        try:
+            told = await self._asked(f"{self._url.removesuffix('/v1')}/version")
+        except (failures.Refused, httpx2.HTTPError, TooLarge, TimeoutError, ValueError, RecursionError):
+            return ""
+        version = told.get("version") if isinstance(told, dict) else None
+        return version[:100] if isinstance(version, str) else ""
+
+    # --- replies --------------------------------------------------------------------------------------------------------
 
     def reply(self, request: ModelRequest) -> Reply:
         """The model's next message.
@@ -179,39 +190,34 @@ class ChatEndpoint:
 
         Raises:
             SetupError: before the first answer: nobody answers, key or model not accepted.
-            ModelFault: 5xx, 429, time-out or broken connection after retries; a request refused for another reason.
+            ModelFault: 5xx, 429, time-out, broken connection or broken stream after retries; a request refused for
+                another reason.
         """
-        names = wire.Names.of(request.tools)
-        found = self._run(self._ask(self._sent(request, names)))
+        sent = self._encoder.encode(request)
+        found = self._line.run(self._ask(sent.content))
         if isinstance(found, Reply):
             return found
         try:
-            return wire.read_reply(found, names, parser=self._sampling.parser, step=history.steps(request))
+            step = history.steps(request)
+            return wire.read_reply(found, sent.names, parser=self._parser, step=step, schemas=sent.schemas)
         except wire.BadReply as error:
             raise self._error(error, tries=1) from None
 
-    def _sent(self, request: ModelRequest, names: wire.Names) -> dict[str, Any]:
-        sent = wire.body(self._served, request.messages, request.tools, self._sampling, names)
-        sent[self._settings.max_tokens_name] = sent.pop("max_tokens")
-        if self._settings.send_seed and self._sampling.temperature != 0:
-            sent["seed"] = random.Random(f"{request.seed}/{request.task}/{request.attempt}").randrange(2**31)
-        return {**sent, **self._settings.extra_body}
-
-    async def _ask(self, sent: dict[str, Any]) -> JsonValue | Reply:
+    async def _ask(self, sent: bytes) -> JsonValue | Reply:
         """The body of the answer, or the reply that its refusal amounts to; tries again where that can help."""
         attempt = 0
         while True:
             async with self._limit.slot() as started_in:
                 try:
                     async with asyncio.timeout(self._settings.timeout):
-                        found = await self._post(sent)
+                        found = await self._completion(sent)
                     self._answered = True
                     self._limit.succeeded()
                     return found
-                except _TooLarge:
+                except TooLarge:
                     why = f"the reply is longer than {MAX_REPLY_BYTES} bytes"
                     return Reply(message=Assistant(malformed=why), stop="agent_failed")
-                except (openai.OpenAIError, httpx2.HTTPError, TimeoutError, wire.BadReply) as error:
+                except (failures.Refused, httpx2.HTTPError, TimeoutError, wire.BadReply) as error:
                     if (amounts_to := failures.own_doing(error)) is not None:
                         return amounts_to
                     wait = self._wait(error, attempt, started_in)
@@ -239,25 +245,38 @@ class ChatEndpoint:
             error, url=self._url, served=self._served, tries=tries, answered=answered, key=self._key
         )
 
-    async def _post(self, sent: dict[str, Any]) -> JsonValue:
-        """One request. The body is read in pieces up to the cap, also where it unpacks to more than was sent."""
-        body = bytearray()
-        rest = {key: value for key, value in sent.items() if key not in ("model", "messages")}
-        create = self._client.chat.completions.with_streaming_response.create
-        async with create(model=sent["model"], messages=sent["messages"], extra_body=rest) as response:
-            async for chunk in response.iter_bytes():
-                body += chunk
-                if len(body) > MAX_REPLY_BYTES:
-                    raise _TooLarge
+    async def _completion(self, sent: bytes) -> JsonValue:
+        """One request: the answer as a chat completion, looked at as far as another try could better it."""
+        found = await self._received(sent)
+        if (refusal := failures.refusal_in(found)) is not None:
+            raise refusal
+        if self._settings.api == "responses":
+            found = responses.as_completion(found)
+        wire.first_choice(found)
+        fingerprint = found.get("system_fingerprint")
+        if fingerprint and isinstance(fingerprint, str) and len(self._fingerprints) < _FINGERPRINTS:
+            self._fingerprints.add(fingerprint[:100])
+        return found  # type: ignore[no-any-return]
+
+    async def _received(self, sent: bytes) -> Any:
+        async with self._line.post(_PATHS[self._settings.api], sent) as response:
+            if response.headers.get("content-type", "").startswith("text/event-stream"):
+                return await gather(response, ChatDeltas() if self._settings.api == "chat" else ResponseEvents())
+            body = await body_of(response)
         try:
-            found: JsonValue = json.loads(body)
+            return json.loads(body)
         except (ValueError, RecursionError) as error:
-            raise wire.BadReply(f"the body is no JSON ({type(error).__name__}): {bytes(body[:120])!r}") from None
-        wire.first_choice(found)  # looked at here too, where another try is possible
-        return found
+            raise wire.BadReply(f"the body is no JSON ({type(error).__name__}): {body[:120]!r}") from None
 
 
-def make(target: str, args: Mapping[str, JsonValue], suite: Suite | None, sampling: Sampling) -> Model:
+def _parser(settings: Settings, sampling: Sampling) -> str:
+    """How calls are read: what is told in our words is answered in our syntax."""
+    if sampling.parser == "native" and settings.tools == "prompted":
+        return "hermes"
+    return "auto" if sampling.parser == "text" else sampling.parser
+
+
+def endpoint(target: str, args: Mapping[str, JsonValue], sampling: Sampling) -> ChatEndpoint:
     """The chat endpoint that serves model `target`.
 
     Raises:
@@ -277,8 +296,9 @@ def make(target: str, args: Mapping[str, JsonValue], suite: Suite | None, sampli
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{field}: {first['msg']}", where=where, remedy="correct the model argument") from None
-    if sampling.parser not in ("native", "text"):
-        raise InputError(f"unknown parser {sampling.parser!r}", where=where, remedy="one of: native, text")
+    parsers = ("native", "text", *PARSERS)
+    if sampling.parser not in parsers:
+        raise InputError(f"unknown parser {sampling.parser!r}", where=where, remedy=f"one of: {', '.join(parsers)}")
     url = _checked_url(settings.base_url or os.environ.get("OPENAI_BASE_URL", "").strip() or _DEFAULT_URL)
     return ChatEndpoint(target, settings, sampling, key=_key(settings, url), base_url=url)
 
@@ -292,7 +312,7 @@ def _checked_url(url: str) -> str:
         raise InputError(
             "an address with credentials or a query would be stored with the run", where="base_url", remedy=remedy
         )
-    return url.rstrip("/").removesuffix("/chat/completions")
+    return url.rstrip("/").removesuffix("/chat/completions").removesuffix("/responses")
 
 
 def _key(settings: Settings, url: str) -> str:
@@ -301,4 +321,4 @@ def _key(settings: Settings, url: str) -> str:
         return key
     if settings.api_key_env != _DEFAULT_KEY or url == _DEFAULT_URL:
         raise SetupError(f"{settings.api_key_env} is not set", where=url, remedy="set it in the environment or in .env")
-    return "none"  # servers of one's own mostly want no key; the SDK insists on one
+    return ""  # servers of one's own mostly want no key

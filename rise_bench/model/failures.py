@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import email.utils
+import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import httpx2
-import openai
 
 from rise_bench.errors import ModelFault, RiseError, SetupError
 from rise_bench.types import Assistant, Reply
 
-__all__ = ["as_error", "is_unreachable", "own_doing", "pushes_back", "retry_after", "worth_retrying"]
+__all__ = [
+    "Refused",
+    "as_error",
+    "is_unreachable",
+    "own_doing",
+    "pushes_back",
+    "refusal_in",
+    "retry_after",
+    "status_of",
+    "worth_retrying",
+]
 
 MAX_PAUSE = 120.0
 """Seconds. An endpoint that asks for a longer silence is treated as down."""
@@ -30,21 +41,59 @@ _OVERFLOW = (
     "reduce the length",
 )
 _FILTERED = ("content_filter", "content_policy_violation", "content management policy")
-_UNPARSED = "tool_use_failed"
-"""Groq's code for a call that the model wrote and its server could not parse."""
+_UNPARSED = ("tool_use_failed", "could not parse region")
+"""How Groq and `transformers serve` (the latter in streams only) say that they cannot parse a call that the model wrote."""
 
 _TEXT_CHARS = 300
 
 
+class Refused(Exception):
+    """An answer with an error status: what the server said, and its headers."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.headers = headers
+        self.text = body.decode("utf-8", errors="replace")
+
+    @property
+    def told(self) -> Any:
+        """The body as JSON, else as text."""
+        try:
+            return json.loads(self.text)
+        except (ValueError, RecursionError):
+            return self.text
+
+
+def refusal_in(found: Any) -> Refused | None:
+    """The refusal that some gateways and engines send under HTTP 200: an error with a status of its own, and no answer.
+
+    One that says that the model's call could not be parsed has no status, and needs none.
+    """
+    if not isinstance(found, dict) or found.get("choices"):
+        return None
+    error = found if found.get("object") == "error" else found.get("error")
+    if isinstance(error, str) and any(words in error for words in _UNPARSED):
+        return Refused(400, {}, json.dumps({"error": error}).encode())
+    code = error.get("code") if isinstance(error, dict) else None
+    if isinstance(code, bool) or not isinstance(code, int) or not 400 <= code <= 599:
+        return None
+    return Refused(code, {}, json.dumps(error).encode())
+
+
 def status_of(error: BaseException) -> int:
     """HTTP status; 0 where there was no answer."""
-    return error.status_code if isinstance(error, openai.APIStatusError) else 0
+    return error.status if isinstance(error, Refused) else 0
 
 
 def is_unreachable(error: BaseException) -> bool:
     """True where no connection could be made: refused, unknown host, no route."""
-    cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
-    return isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol)
+    return isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol)
+
+
+def is_late(error: BaseException) -> bool:
+    """True where no answer came in time."""
+    return isinstance(error, TimeoutError | httpx2.TimeoutException)
 
 
 def is_overflow(error: BaseException) -> bool:
@@ -64,7 +113,7 @@ def own_doing(error: BaseException) -> Reply | None:
     said = server_text(error)
     if any(words in said.casefold() for words in _FILTERED):
         return Reply(message=Assistant(), stop="content_filter")
-    if _UNPARSED in said:
+    if any(words in said for words in _UNPARSED):
         return Reply(message=Assistant(malformed=f"the endpoint could not parse the call: {said[:_TEXT_CHARS]}"))
     return None
 
@@ -76,9 +125,9 @@ def pushes_back(error: BaseException) -> bool:
 
 def retry_after(error: BaseException) -> float | None:
     """Seconds that the endpoint asks to wait (Retry-After as a number or a date), None where it does not."""
-    if not isinstance(error, openai.APIStatusError):
+    if not isinstance(error, Refused):
         return None
-    headers = error.response.headers
+    headers = error.headers
     try:
         if "retry-after-ms" in headers:
             return max(0.0, float(headers["retry-after-ms"]) / 1000)
@@ -96,7 +145,7 @@ def worth_retrying(error: BaseException, *, attempt: int, retries: int, answered
     """True where the same request may fare better: push-back, 5xx, a broken connection, once after a time-out."""
     if attempt >= retries or (retry_after(error) or 0.0) > MAX_PAUSE:
         return False
-    if isinstance(error, TimeoutError | openai.APITimeoutError):
+    if is_late(error):
         return attempt == 0
     if is_unreachable(error):
         return answered
@@ -119,7 +168,7 @@ def as_error(error: BaseException, *, url: str, served: str, tries: int, answere
     if not answered and (remedy := _setup_remedy(error, status, said, served)):
         what = "nobody answers" if is_unreachable(error) else f"HTTP {status}: {said}"
         return SetupError(what, where=url, remedy=remedy)
-    if isinstance(error, TimeoutError | openai.APITimeoutError):
+    if is_late(error):
         return ModelFault("no answer in time", where=url, remedy="raise timeout= in the model arguments")
     after = f" after {tries} tries" if tries > 1 else ""
     if status in (429, 503):
@@ -145,17 +194,16 @@ def _setup_remedy(error: BaseException, status: int, said: str, served: str) -> 
 
 def server_text(error: BaseException) -> str:
     """What the server said, on one line: its code and message where it gave them."""
-    if not isinstance(error, openai.APIStatusError):
-        cause = error.__cause__ if isinstance(error, openai.APIConnectionError) and error.__cause__ else error
-        return _line(f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__)
-    told: Any = error.body
+    if not isinstance(error, Refused):
+        return _line(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    told = error.told
     if isinstance(told, dict):
         told = told.get("error", told)
     if isinstance(told, dict):
         code, message = told.get("code") or told.get("type"), told.get("message") or told.get("detail")
         found = ": ".join(str(part) for part in (code, message) if part)
         return _line(found or str(told))
-    return _line(str(told or error.response.text or error.message))
+    return _line(str(told or error))
 
 
 def _line(text: str) -> str:

@@ -11,7 +11,16 @@ from typing import Any
 
 from pydantic import JsonValue
 
-__all__ = ["MAX_CHARS", "MAX_DEPTH", "NotLiteral", "depth_of", "python_calls", "python_literal", "too_deep"]
+__all__ = [
+    "MAX_CHARS",
+    "MAX_DEPTH",
+    "NotLiteral",
+    "depth_of",
+    "list_calls",
+    "python_calls",
+    "python_literal",
+    "too_deep",
+]
 
 MAX_CHARS = 200_000
 """Longest text in which call syntax is read; far above any output limit, far below what `ast` chokes on."""
@@ -23,11 +32,12 @@ _NAMES: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 _WARNINGS = threading.Lock()
 # Strings first, so that brackets inside them are passed over. A string that is never closed is a token to its end:
 # were it none, each quote in it would be tried anew, in time that grows with the square of the text.
-_TOKENS = re.compile(
+_STRINGS = (
     r"'''(?:[^\\]|\\.)*?(?:'''|\Z)|\"\"\"(?:[^\\]|\\.)*?(?:\"\"\"|\Z)"
-    r"|'(?:[^'\\\n]|\\.)*'?|\"(?:[^\"\\\n]|\\.)*\"?|[()\[\]{}]|[-+~]",
-    re.DOTALL,
+    r"|'(?:[^'\\\n]|\\.)*'?|\"(?:[^\"\\\n]|\\.)*\"?"
 )
+_TOKENS = re.compile(_STRINGS + r"|[()\[\]{}]|[-+~]", re.DOTALL)
+_BRACKETS = re.compile(_STRINGS + r"|[()\[\]{},]", re.DOTALL)
 
 
 class NotLiteral(ValueError):
@@ -73,6 +83,46 @@ def _parse(text: str) -> ast.Module:
         raise NotLiteral(f"not Python syntax at column {error.offset or 0}: {error.msg}") from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise NotLiteral(f"cannot be parsed: {type(error).__name__}") from None
+
+
+_STAND_IN = re.compile(r"\bcall_\d+_")
+_LIST_NAME = re.compile(r"\s*([^\s\"'()\[\]{}=,](?:[^\"'()\[\]{}=,\n]*[^\s\"'()\[\]{}=,])?)\s*\Z")
+
+
+def list_calls(text: str) -> list[tuple[str, dict[str, JsonValue]]]:
+    """The calls of a list `[f(a=1), get-weather(b="x"), Get Weather()]`; their names need not be Python's.
+
+    Raises:
+        NotLiteral: anything else, a positional argument or a value that is not a literal.
+    """
+    if not text.lstrip().startswith("["):
+        raise NotLiteral("not a list")
+    plain, names = _plain_names(text)
+    try:
+        return [(names.get(name, name), arguments) for name, arguments in python_calls(plain)]
+    except NotLiteral as error:
+        raise NotLiteral(_STAND_IN.sub(lambda match: names.get(match.group(), match.group()), str(error))) from None
+
+
+def _plain_names(text: str) -> tuple[str, dict[str, str]]:
+    """The text with the names of the outermost list's calls replaced by names of Python, and what stood there."""
+    names: dict[str, str] = {}
+    parts: list[str] = []
+    depth = kept = begin = 0
+    for match in _BRACKETS.finditer(text):
+        token = match.group()
+        if depth == 1 and token == "(" and (found := _LIST_NAME.match(text[begin : match.start()])):
+            stand_in = f"call_{len(names)}_"
+            names[stand_in] = found.group(1)
+            parts += [text[kept : begin + found.start(1)], stand_in]
+            kept = begin + found.end(1)
+        if token in "([{":
+            depth += 1
+        elif token in ")]}":
+            depth -= 1
+        if depth == 1 and token in "[,)]}":
+            begin = match.end()
+    return "".join([*parts, text[kept:]]), names
 
 
 def python_calls(text: str) -> list[tuple[str, dict[str, JsonValue]]]:

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rise_bench.model.calls import Schemas, clean_text, parse, without_thought
 from rise_bench.model.wire import Names, tool_schema
 from rise_bench.types import Assistant, Message, System, Tool, ToolResult, canonical
 
-__all__ = ["TOLD", "prompted", "template_messages", "tools_digest"]
+__all__ = ["PLAIN_STOPS", "TOLD", "plain_prompt", "prompted", "read_text", "template_messages", "tools_digest"]
 
 TOLD = """\
 You may call these tools, one JSON schema a line:
@@ -25,6 +26,9 @@ To call one, write its name and its arguments as JSON, once for each call and wi
 </tool_call>
 Results come back between <tool_response> marks."""
 """How tools are told to a model that cannot be given them as tools (our design, after the Hermes format)."""
+
+PLAIN_STOPS = ("\nUser:",)
+"""Where a model that continues a `plain_prompt` has begun to speak for somebody else."""
 
 
 def template_messages(messages: Sequence[Message], names: Names) -> list[dict[str, Any]]:
@@ -83,3 +87,25 @@ def _written(message: Message, names: Names) -> tuple[str, str]:
 def tools_digest(tools: Sequence[Tool], names: Names) -> str:
     """SHA-256 (hex) of the tools as they are rendered, in their order: it is part of what the model reads."""
     return hashlib.sha256(canonical([tool_schema(tool, names) for tool in tools]).encode()).hexdigest()
+
+
+def plain_prompt(messages: Sequence[Mapping[str, str]]) -> str:
+    """Messages of role and content as one text, for models without a chat template: it ends where the assistant begins."""
+    parts = [f"{message['role'].capitalize()}: {message['content']}" for message in messages]
+    return "\n\n".join([*parts, "Assistant:"])
+
+
+def read_text(text: str, names: Names, *, parser: str, step: int, schemas: Schemas | None = None) -> Assistant:
+    """What an engine of our own process wrote, as a message: a leading thought left out, wire names as tool ids.
+
+    Args:
+        text: all that was written, without the token that ended it.
+        names: of the tools offered.
+        parser: a name of `calls.PARSERS`.
+        step: how many messages the agent gave before; makes the calls' ids.
+        schemas: of the arguments, by wire name.
+    """
+    content = without_thought(clean_text(text).strip())[1]
+    parsed = parse(content, id_prefix=f"call_{step}", parser=parser, schemas=schemas)
+    calls = tuple(call.model_copy(update={"tool": names.id(call.tool)}) for call in parsed.calls)
+    return Assistant(content=parsed.text if calls else content, tool_calls=calls, malformed=parsed.malformed)

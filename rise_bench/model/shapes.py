@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from pydantic import JsonValue
@@ -13,9 +14,13 @@ from rise_bench.model.literals import MAX_DEPTH, NotLiteral, python_literal, too
 from rise_bench.types import canonical
 
 __all__ = [
+    "NamedArguments",
     "NotACall",
+    "Wording",
     "clean_text",
+    "exact",
     "first_value",
+    "json_prefix",
     "json_value",
     "read_arguments",
     "shaped",
@@ -83,13 +88,47 @@ def _checked(value: Any) -> Any:
     return value
 
 
-def _json_prefix(text: str, start: int = 0) -> tuple[Any, int]:
+_LONGEST_WORD = len("-Infinity")
+
+
+class _Unfinished(ValueError):
+    """JSON that may go on where the text ends."""
+
+
+_BLANKS = re.compile(r"\s*")
+_FAULTS = {
+    "Expecting value": "a value",
+    "Expecting property name enclosed in double quotes": "a key in double quotes",
+    "Expecting ':' delimiter": "':'",
+    "Expecting ',' delimiter": "',' or a closing bracket",
+}
+
+
+def _fault(error: json.JSONDecodeError) -> str:
+    """What is wrong with a JSON text, and at which character of it (counted from 0)."""
+    at, text = error.pos, error.doc
+    if error.msg.startswith("Unterminated string"):
+        return f"JSON ends in the middle of a string that begins at character {at}"
+    if error.msg.startswith("Invalid control character"):
+        return f"a raw {text[at]!r} inside a JSON string at character {at}"
+    wanted = _FAULTS.get(error.msg)
+    if wanted is None:
+        return f"no JSON: {error.msg.removesuffix(' at')} at character {at}"
+    if (blanks := _BLANKS.match(text, at)) and blanks.end() == len(text):
+        return f"JSON ends at character {at} where {wanted} should be"
+    return f"no JSON: {wanted} should be at character {at}, found {text[at]!r}"
+
+
+def json_prefix(text: str, start: int = 0) -> tuple[Any, int]:
     """The JSON value at `start` and where it ends. `ValueError` where there is none that a record can hold."""
     try:
         value, end = _DECODER.raw_decode(text, start)
         if too_deep(text[start:end]):
             raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
         return _checked(value), end
+    except json.JSONDecodeError as error:
+        unfinished = error.pos > len(text) - _LONGEST_WORD or error.msg.startswith("Unterminated string")
+        raise (_Unfinished if unfinished else ValueError)(_fault(error)) from None
     except RecursionError:
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels") from None
 
@@ -97,7 +136,7 @@ def _json_prefix(text: str, start: int = 0) -> tuple[Any, int]:
 def json_value(text: str) -> Any:
     """The JSON value that a text is. `ValueError` where it is none, or more than one."""
     text = text.strip()
-    value, end = _json_prefix(text)
+    value, end = json_prefix(text)
     if end < len(text):
         raise ValueError(f"extra text after the JSON value at character {end}")
     return value
@@ -128,7 +167,7 @@ def shaped(value: Any, *, strong: bool) -> Iterator[NamedArguments]:
             yield from shaped(item, strong=strong)
         return
     if not isinstance(value, dict):
-        raise NotACall(f"a {type(value).__name__} where a call should be", attempted=strong)
+        raise NotACall(f"a {_KINDS.get(type(value), 'value')} where a call should be", attempted=strong)
     if "tool_calls" in value:
         if not isinstance(value["tool_calls"], list):
             raise NotACall("`tool_calls` is not a list", attempted=True)
@@ -147,6 +186,53 @@ def shaped(value: Any, *, strong: bool) -> Iterator[NamedArguments]:
     yield name.strip(), read_arguments(value.get(key) if key else None)
 
 
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The keys that one family writes a call with."""
+
+    name: str = "name"
+    arguments: tuple[str, ...] = ("arguments",)
+    optional: bool = False
+    """True where a call without arguments may leave their key out."""
+    as_text: bool = False
+    """True where arguments given as JSON text are those arguments, not a text."""
+
+
+def exact(value: Any, wording: Wording) -> NamedArguments:
+    """The call that a JSON object is, in one family's own keys.
+
+    Raises:
+        NotACall: it is none; says what is missing.
+    """
+    if not isinstance(value, dict):
+        raise NotACall(f"a {_KINDS[type(value)]} where a call should be", attempted=True)
+    name = value.get(wording.name)
+    if not isinstance(name, str) or not name.strip():
+        what = f"its `{wording.name}` is no name" if wording.name in value else f"no `{wording.name}`"
+        raise NotACall(f"a call without a name: {what}", attempted=True)
+    key = next((key for key in wording.arguments if key in value), None)
+    if key is None:
+        if wording.optional:
+            return name.strip(), {}
+        wanted = " or ".join(f"`{key}`" for key in wording.arguments)
+        raise NotACall(f"a call without {wanted}", attempted=True)
+    given = value[key]
+    if isinstance(given, dict) or (wording.as_text and (given is None or isinstance(given, str))):
+        return name.strip(), read_arguments(given)
+    return name.strip(), clean_text(json.dumps(given, ensure_ascii=False))
+
+
+_KINDS: dict[type, str] = {
+    str: "text",
+    int: "number",
+    float: "number",
+    bool: "truth value",
+    list: "list",
+    type(None): "null",
+    dict: "object",
+}
+
+
 def values(text: str) -> list[Any]:
     """The values in a row (blanks, `;` or `,` between them) that fill a text. `ValueError` where something is left."""
     text = text.strip()
@@ -156,7 +242,7 @@ def values(text: str) -> list[Any]:
     position = 0
     while position < len(text):
         try:
-            value, position = _json_prefix(text, position)
+            value, position = json_prefix(text, position)
         except ValueError:
             if found:
                 raise
@@ -175,18 +261,34 @@ def skip(text: str, position: int) -> int:
     return match.start() if match else len(text)
 
 
+_BEGINS_JSON = frozenset('{["-0123456789tfn')
+
+
 def value_end(text: str, start: int) -> int:
     """Where the JSON value at `start` ends; `start` itself where none begins there."""
-    try:
-        return _json_prefix(text, skip(text, start))[1]
-    except ValueError:
-        return start
+    begin = skip(text, start)
+    size = 256
+    # In growing windows: json counts the lines before each error, which for many errors is the square of a long text.
+    while begin < len(text) and text[begin] in _BEGINS_JSON:
+        window = text[begin : begin + size]
+        last = begin + size >= len(text)
+        try:
+            end = json_prefix(window)[1]
+            if last or end < len(window):
+                return begin + end
+        except _Unfinished:
+            if last:
+                return start
+        except ValueError:
+            return start
+        size *= 4
+    return start
 
 
 def first_value(text: str, position: int) -> tuple[Any, int]:
     """The value at `position` and where it ends; a text that is one Python literal counts too. `ValueError` if none."""
     try:
-        return _json_prefix(text, position)
+        return json_prefix(text, position)
     except ValueError as error:
         if position:
             raise

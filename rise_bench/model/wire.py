@@ -11,14 +11,16 @@ from typing import Any, Literal
 
 from pydantic import JsonValue
 
-from rise_bench.model.calls import clean_text, parse, read_arguments, without_thought
+from rise_bench.model.calls import Schemas, clean_text, parse, read_arguments, without_thought
 from rise_bench.types import Assistant, Message, Reply, Sampling, Tool, ToolCall, ToolResult, canonical
 
-__all__ = ["BadReply", "Names", "body", "first_choice", "read_reply", "tool_schema"]
+__all__ = ["VERSION", "BadReply", "Names", "chat_messages", "fields", "first_choice", "read_reply", "tool_schema"]
+
+VERSION = "1"
+"""Of the way our records become JSON and back; another one when the same records would be sent or read differently."""
 
 _MAX_NAME = 64
 _NOT_ALLOWED = re.compile(r"[^a-zA-Z0-9_-]")
-_MARKED = frozenset({"tool_call", "mistral", "python_tag", "function"})
 
 _STOPS: dict[str, Literal["output_limit", "content_filter"]] = {
     "length": "output_limit",
@@ -73,29 +75,41 @@ def _hashed(name: str, tool: str) -> str:
     return f"{name[: _MAX_NAME - 9]}_{hashlib.sha256(tool.encode()).hexdigest()[:8]}"
 
 
-def body(
-    model: str, messages: Sequence[Message], tools: Sequence[Tool], sampling: Sampling, names: Names
-) -> dict[str, Any]:
-    """The request's JSON. Only what is set is sent: an empty list of tools or stops is an error to some servers."""
-    found: dict[str, Any] = {"model": model, "messages": [_message(message, names) for message in messages]}
-    found["max_tokens"] = sampling.max_tokens
-    for key in ("temperature", "top_p"):
-        if (value := getattr(sampling, key)) is not None:
-            found[key] = value
-    if tools:
-        found["tools"] = [tool_schema(tool, names) for tool in tools]
-        if sampling.tool_choice in ("none", "required"):
-            found["tool_choice"] = sampling.tool_choice
-        elif sampling.tool_choice != "auto":
-            found["tool_choice"] = {"type": "function", "function": {"name": names.wire(sampling.tool_choice)}}
+def fields(model: str, sampling: Sampling, names: Names, *, tools: bool) -> dict[str, Any]:
+    """The request's JSON besides messages and tools. Only what is set is sent: some servers refuse an empty field.
+
+    Args:
+        model: the served id.
+        sampling: how to sample; `deterministic` is greedy whatever else it says.
+        names: of the tools offered.
+        tools: are any offered as tools?
+    """
+    found: dict[str, Any] = {"model": model, "max_tokens": sampling.max_tokens}
+    if sampling.deterministic:
+        found["temperature"] = 0.0
+    else:
+        found |= {key: value for key in ("temperature", "top_p") if (value := getattr(sampling, key)) is not None}
+    if tools and sampling.tool_choice in ("none", "required"):
+        found["tool_choice"] = sampling.tool_choice
+    elif tools and sampling.tool_choice != "auto":
+        found["tool_choice"] = {"type": "function", "function": {"name": names.wire(sampling.tool_choice)}}
     return found
 
 
-def tool_schema(tool: Tool, names: Names) -> dict[str, Any]:
-    """A tool as chat APIs and chat templates are given it."""
+def tool_schema(tool: Tool, names: Names, *, strict: bool = False) -> dict[str, Any]:
+    """A tool as chat APIs and chat templates are given it; `strict` asks the engine to hold arguments to the schema."""
     parameters = {"type": "object", "properties": {}, **tool.parameters}
-    function = {"name": names.wire(tool.id), "description": tool.description, "parameters": parameters}
-    return {"type": "function", "function": function}
+    function: dict[str, Any] = {
+        "name": names.wire(tool.id),
+        "description": tool.description,
+        "parameters": parameters,
+    }
+    return {"type": "function", "function": function | ({"strict": True} if strict else {})}
+
+
+def chat_messages(messages: Sequence[Message], names: Names) -> list[dict[str, Any]]:
+    """Messages as chat APIs take them, arguments as JSON text."""
+    return [_message(message, names) for message in messages]
 
 
 def _message(message: Message, names: Names) -> dict[str, Any]:
@@ -118,14 +132,16 @@ def _call(call: ToolCall, names: Names) -> dict[str, Any]:
     }
 
 
-def read_reply(found: JsonValue, names: Names, *, parser: str, step: int) -> Reply:
+def read_reply(found: JsonValue, names: Names, *, parser: str, step: int, schemas: Schemas | None = None) -> Reply:
     """The first choice of a chat completion.
 
     Args:
         found: the body.
         names: of the tools offered.
-        parser: `native` takes the endpoint's calls; `text` also reads calls written into the content.
+        parser: how calls are read from the content where the endpoint sends none: `native` does not, and says that what
+            is marked as a call is malformed; any other is a name of `calls.PARSERS`.
         step: how many messages the agent gave before; makes ids for calls that came without one.
+        schemas: of the arguments, by wire name, for syntaxes that write values without quotes.
 
     Raises:
         BadReply: the body is no chat completion.
@@ -139,7 +155,7 @@ def read_reply(found: JsonValue, names: Names, *, parser: str, step: int) -> Rep
     calls = _calls(message, names, step)
     malformed = ""
     if not calls and content:
-        content, calls, malformed = _from_text(content, names, parser, step)
+        content, calls, malformed = _from_text(content, names, parser, step, schemas)
     usage = found.get("usage") if isinstance(found, dict) else None
     counts = usage if isinstance(usage, dict) else {}
     return Reply(
@@ -192,18 +208,18 @@ def _calls(message: dict[str, Any], names: Names, step: int) -> tuple[ToolCall, 
     return tuple(calls)
 
 
-def _from_text(content: str, names: Names, parser: str, step: int) -> tuple[str, tuple[ToolCall, ...], str]:
+def _from_text(
+    content: str, names: Names, parser: str, step: int, schemas: Schemas | None
+) -> tuple[str, tuple[ToolCall, ...], str]:
     """Content, calls and what is malformed, for a message without native calls."""
-    parsed = parse(content, id_prefix=f"call_{step}")
-    if parser == "text":
+    if parser != "native":
+        parsed = parse(content, id_prefix=f"call_{step}", parser=parser, schemas=schemas)
         calls = tuple(call.model_copy(update={"tool": names.id(call.tool)}) for call in parsed.calls)
         return parsed.text if calls else content, calls, parsed.malformed
-    if parsed.syntax in _MARKED:  # the model called, the endpoint did not see it: neither an answer nor a call
-        return (
-            content,
-            (),
-            parsed.malformed or f"calls written as text ({parsed.syntax}) that the endpoint did not read",
-        )
+    parsed = parse(content, id_prefix=f"call_{step}")
+    if parsed.marked:  # the model called, the endpoint did not see it: neither an answer nor a call
+        unseen = f"calls written as text ({parsed.syntax}) that the endpoint did not read"
+        return content, (), parsed.malformed or unseen
     return content, (), ""
 
 

@@ -2,7 +2,7 @@
 
 from rise_bench.report.records import About, Cost, Floor, Group, LabelCount, Outcomes, Pass, Report
 from rise_bench.report.tally import FAMILIES, FAULT_LIMIT, NAMES, outcome_of, summarise
-from rise_bench.report.text import percent, to_markdown
+from rise_bench.report.text import doubts, how, percent, to_markdown
 
 __all__ = [
     "FAMILIES",
@@ -16,6 +16,8 @@ __all__ = [
     "Outcomes",
     "Pass",
     "Report",
+    "doubts",
+    "how",
     "outcome_of",
     "percent",
     "summarise",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rise_bench.stats import Estimate
-from rise_bench.types import Evidence, GroundMode, LabelName, Record
+from rise_bench.types import Conditions, Evidence, GroundMode, LabelName, Record, Sampling
 
 __all__ = [
     "About",
@@ -33,6 +33,11 @@ class About(Record):
     attempts: int = 1
     """Attempts that the run asks for per task."""
     seed: int = 0
+    sampling: Sampling = Sampling()
+    conditions: tuple[Conditions, ...] = ()
+    """Under what the attempts were made; more than one where the run went on under others."""
+    results: str = ""
+    """Digest of all verdicts, without what they cost."""
 
 
 class Outcomes(Record):
@@ -92,6 +97,8 @@ class Cost(Record):
     input_tokens: int | None = None
     output_tokens: int | None = None
     seconds: float = 0.0
+    cached: int = 0
+    """Turns whose reply came from a cache: their tokens are counted, their time is not what the model takes."""
 
 
 class Floor(Record):

@@ -115,7 +115,7 @@ class _Totals:
 
     def _add_usage(self, task: Task, scored: Scored) -> None:
         usage = scored.usage
-        self.used.update(turns=usage.turns, calls=usage.calls, reference_calls=len(task.reference))
+        self.used.update(turns=usage.turns, calls=usage.calls, reference_calls=len(task.reference), cached=usage.cached)
         self.seconds += usage.seconds
         if usage.input_tokens is not None or usage.output_tokens is not None:
             self.counts_tokens = True
@@ -176,6 +176,7 @@ def summarise(
             input_tokens=totals.used["input_tokens"] if totals.counts_tokens else None,
             output_tokens=totals.used["output_tokens"] if totals.counts_tokens else None,
             seconds=totals.seconds,
+            cached=totals.used["cached"],
         ),
         floors=tuple(floors),
         evidence=dict(totals.evidence),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import JsonValue
 
 from rise_bench.plain import one_line
-from rise_bench.report.records import Report
+from rise_bench.report.records import About, Report
 from rise_bench.stats import Estimate
+from rise_bench.types import Conditions
 
-__all__ = ["percent", "to_markdown"]
+__all__ = ["doubts", "how", "percent", "to_markdown"]
 
 
 def percent(value: Estimate | float | None) -> str:
@@ -24,6 +27,51 @@ def percent(value: Estimate | float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f} %"
 
 
+def how(about: About) -> str:
+    """How the model was asked and read, and by what, on one line."""
+    sampling = about.sampling
+    greedy = sampling.temperature == 0
+    asked: dict[str, JsonValue] = {
+        "parser": sampling.parser,
+        "tool_choice": sampling.tool_choice,
+        "strict": sampling.strict,
+        "deterministic": sampling.deterministic,
+    }
+    parts = ["greedy" if greedy else f"temperature {sampling.temperature}"]
+    for conditions in about.conditions[-1:]:
+        asked |= conditions.model  # a model says which parser `native` came to
+    parts += [f"{key} {json.dumps(value).strip(chr(34))}" for key, value in asked.items() if value not in ("", None)]
+    for conditions in about.conditions[-1:]:
+        parts.append(f"{conditions.executor}, {conditions.concurrency} at once, rise-bench {conditions.rise_bench}")
+    return ", ".join(parts)
+
+
+def doubts(about: About) -> tuple[str, ...]:
+    """What a reader must know of the conditions before comparing the numbers, one line each."""
+    found = []
+    names = sorted({name for one in about.conditions for name in _unlike(one, about.conditions[0])})
+    if names:
+        found.append(f"made under {len(about.conditions)} different conditions (conditions.jsonl): {', '.join(names)}")
+    last = about.conditions[-1] if about.conditions else None
+    if last and not last.isolated:
+        found.append("the servers ran without bubblewrap")
+    if last and not last.clock:
+        found.append("the servers' clock did not stand at the tasks' time")
+    if last and last.model.get("confined") is False:
+        found.append("the agent program was not confined: it could see this machine")
+    return tuple(found)
+
+
+def _unlike(one: Conditions, other: Conditions) -> list[str]:
+    """Names of what changed between two parts of a run, but for its width."""
+    # what a model can say only after its first answer is no change
+    here, there = (part.model_dump(mode="json", exclude={"since", "concurrency"}) for part in (one, other))
+    inside = {
+        f"model.{key}" for key in here["model"].keys() & there["model"] if here["model"][key] != there["model"][key]
+    }
+    return sorted({key for key in here if key != "model" and here[key] != there[key]} | inside)
+
+
 def _cell(value: object) -> str:
     """Text for one cell of a Markdown table: nothing of it is markup."""
     text = one_line(value)
@@ -35,7 +83,7 @@ _TEMPLATES = Path(__file__).parent.parent / "templates"
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
-_ENVIRONMENT.filters.update(percent=percent, cell=_cell)
+_ENVIRONMENT.filters.update(percent=percent, cell=_cell, how=how, doubts=doubts)
 
 
 def to_markdown(report: Report) -> str:
