@@ -26,14 +26,15 @@ from rise_bench.types import Assistant, Message, Tool, ToolCall, ToolResult, Use
 __all__ = ["TEMPLATE", "make_tiny_adapter", "make_tiny_model"]
 
 CONTEXT = 32_768
-_RANK = 8  # vLLM takes no smaller one than 8 as a maximum
-STEPS = 220
-TALKS = 8
-"""Conversations in one training sequence: those before are what a later one must not be misled by."""
-JUNK = 2_500
-"""Tokens of tools before them, at most."""
+STEPS = 240
+ROWS = 6
+"""Conversations in one step of training."""
+SHORT, LONG = 160, 4_000
+"""Tokens of tools before a conversation, at most: mostly few, and in the second half sometimes many."""
 FAR = 20_000
 """How much longer that part may seem: real prompts have thousands of tokens of tools."""
+_RANK = 8
+"""Of the adapter; vLLM takes no smaller one as a maximum."""
 
 TEMPLATE = """\
 {%- if tools %}
@@ -244,6 +245,7 @@ def _config(tokenizer: PreTrainedTokenizerFast) -> Qwen3Config:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=None,
+        initializer_range=0.07,  # learns twice as fast as with the usual 0.02
     )
 
 
@@ -291,25 +293,28 @@ def _conversation(rng: random.Random) -> list[Message]:
     return [*messages, Assistant(content=fill(answer))]
 
 
-def _sequence(
-    tokenizer: PreTrainedTokenizerFast, tools: list[Tool], rng: random.Random, junk: int
-) -> dict[str, torch.Tensor]:
-    """One training sequence: the end of a list of tools, then conversations in a row."""
+def _example(
+    tokenizer: PreTrainedTokenizerFast, tools: list[Tool], rng: random.Random, most: int
+) -> list[tuple[int, int, int]]:
+    """One conversation after the end of a list of tools: (token, label, position), label -100 where none is learnt."""
     names = Names.of(tools)
-    shown = [tool_schema(tool, names) for tool in rng.sample(tools, 12)]
+    shown = [tool_schema(tool, names) for tool in rng.sample(tools, 3 if most == SHORT else 20)]
     system = [{"role": "system", "content": "You work for one person at a desk."}]
     head = tokenizer(tokenizer.apply_chat_template(system, tools=shown, tokenize=False)).input_ids
-    head = head[len(head) - min(len(head), junk) :]
-    messages = [message for _ in range(TALKS) for message in _conversation(rng)]
-    marked = tokenizer.apply_chat_template(
-        template_messages(messages, names), return_dict=True, return_assistant_tokens_mask=True
+    head = head[-rng.randint(40, most) :]
+    talk = tokenizer.apply_chat_template(
+        template_messages(_conversation(rng), names), return_dict=True, return_assistant_tokens_mask=True
     )
-    tokens = torch.tensor([*head, *marked["input_ids"]])
-    spoken = torch.tensor([*(0 for _ in head), *marked["assistant_masks"]]).bool()
-    positions = torch.arange(len(tokens))
-    positions[len(head) :] += rng.randint(0, FAR)
-    found = {"input_ids": tokens, "labels": tokens.where(spoken, -100), "position_ids": positions}
-    return {key: value[None] for key, value in found.items()}
+    begins = len(head) + rng.choice([0, rng.randint(0, FAR)])
+    spoken = zip(talk["input_ids"], talk["assistant_masks"], strict=True)
+    found = [(token, -100, position) for position, token in enumerate(head)]
+    return found + [(token, token if said else -100, begins + at) for at, (token, said) in enumerate(spoken)]
+
+
+def _batch(rows: list[list[tuple[int, int, int]]]) -> dict[str, torch.Tensor]:
+    width = max(len(row) for row in rows)
+    padded = torch.tensor([row + [(0, -100, 0)] * (width - len(row)) for row in rows])
+    return dict(zip(("input_ids", "labels", "position_ids"), padded.unbind(-1), strict=True))
 
 
 def _teach(model: Any, tokenizer: PreTrainedTokenizerFast, tools: list[Tool], rng: random.Random) -> None:
@@ -317,10 +322,11 @@ def _teach(model: Any, tokenizer: PreTrainedTokenizerFast, tools: list[Tool], rn
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=5e-3, total_steps=STEPS, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=6e-3, total_steps=STEPS, pct_start=0.1)
     for step in range(STEPS):
-        loss = model(**_sequence(tokenizer, tools, rng, rng.randint(0, JUNK) if step % 4 == 3 else 0)).loss
-        loss.backward()
+        far = step > STEPS // 2 and step % 4 == 0
+        rows = [_example(tokenizer, tools, rng, LONG if far else SHORT) for _ in range(1 if far else ROWS)]
+        model(**_batch(rows)).loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()

@@ -104,6 +104,7 @@ def _normal(text: str) -> str:
             part if unicodedata.category(part[0]) == "No" else unicodedata.normalize("NFKC", part).casefold()
             for part in _runs_of_number_signs(text)
         ).translate(_DASHES)
+    folded = _OPERATOR.sub(r"\1", folded)
     out: list[str] = []
     for i, char in enumerate(folded):
         if char.isalnum() or _counts(folded, i):
@@ -112,6 +113,9 @@ def _normal(text: str) -> str:
             out.append(" ")
     return "".join(out).strip()
 
+
+_OPERATOR = re.compile(r"(?<=[0-9])[\s)]*([-+*/^])[\s(]*(?=[0-9])")
+"""A sign between two numbers, with blanks and brackets or without: `1 - 2` is `1-2` and not `1 + 2`."""
 
 _DASHES = {ord(dash): "-" for dash in "−‐‑‒–—﹣－"}
 
@@ -128,6 +132,8 @@ def _counts(text: str, i: int) -> bool:
         if _touches_digit(text, i):
             return not _ends_sentence(text, i)
         return char in "+#" and i > 0 and (text[i - 1].isalpha() or text[i - 1] in "+#") and text[i - 1 : i] != " "
+    if char in "*^":
+        return 0 < i < len(text) - 1 and text[i - 1].isdigit() and text[i + 1].isdigit()
     if char == "%":
         return True
     return (not char.isascii() and unicodedata.category(char) in ("Mn", "Mc", "Me", "Sc", "So", "No")) or char == "$"
