@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 import toy
-
-ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'rise-bench[ray]'")
 
 from rise_bench.bench import evaluate
 from rise_bench.distributed import connect

@@ -18,7 +18,9 @@ What may differ, and why:
 
 from __future__ import annotations
 
+import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -42,7 +44,19 @@ from rise_bench.model.wire import Names, chat_messages, tool_schema
 from rise_bench.rollout import attempt
 from rise_bench.runs import Run
 from rise_bench.score import score
-from rise_bench.types import Assistant, Budget, Message, Model, Sampling, ToolResult, Trajectory
+from rise_bench.types import (
+    Assistant,
+    Budget,
+    Message,
+    Model,
+    ModelRequest,
+    Reply,
+    Sampling,
+    System,
+    ToolResult,
+    Trajectory,
+    User,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -292,3 +306,60 @@ def test_on_real_servers_vllm_attached_to_makes_the_same_calls(
     monkeypatch.setenv("VLLM_API_KEY", at_vllm.server.key)
     door = at_vllm.name, {"base_url": at_vllm.server.url}
     assert evaluated(door, "replay", cassette, tmp_path / "vllm") == rows
+
+
+# --- an adapter, and the end of a real engine -------------------------------------------------------------------------
+
+OWNER = """
+import json, sys, threading
+from rise_bench.model.load import load
+from rise_bench.types import ModelRequest, Sampling
+name, args, request = json.loads(sys.argv[1])
+model = load(name, args, sampling=Sampling(temperature=0, max_tokens=64))
+reply = model.reply(ModelRequest.model_validate(request))
+print(json.dumps([reply.model_dump(mode="json"), model.server.key]), flush=True)
+threading.Event().wait()
+"""
+
+
+@pytest.mark.vllm
+def test_an_adapter_says_the_same_through_vllm_which_ends_when_its_owner_is_killed(
+    tiny_model: Path, tiny_adapter: Path
+) -> None:
+    if not os.environ.get(EXECUTABLE):
+        pytest.skip(f"{EXECUTABLE} names no vLLM; `make test-vllm` builds one")
+    (name, args), (ours, our_args) = vllm(tiny_model), hf(tiny_model)
+    messages = (System(content=toy.PROMPT), User(content="What is in the notes folder?"))
+    request = ModelRequest(messages=messages, tools=toy.GROUND.servers[0].tools)
+    told = json.dumps([name, {**args, "peft": str(tiny_adapter)}, request.model_dump(mode="json")])
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, told], stdout=subprocess.PIPE, text=True, encoding="utf-8", start_new_session=True
+    )
+    with owner:
+        assert owner.stdout is not None
+        found, key = json.loads(owner.stdout.readline())
+        engine = [pid for pid in knowing(key) if pid != owner.pid]
+        assert len(engine) > 2, "an API server, an engine core and a worker"
+        ends = [os.pidfd_open(pid) for pid in engine]
+        owner.kill()
+    for end in ends:
+        assert select.select([end], [], [], 60)[0]
+        os.close(end)
+    assert knowing(key) == []
+    with closing(load(ours, {**our_args, "peft": str(tiny_adapter)}, sampling=SAMPLING)) as model:
+        adapted = model.reply(request)
+    with closing(load(ours, our_args, sampling=SAMPLING)) as model:
+        assert of_message(model.reply(request).message) != of_message(adapted.message)
+    assert of_message(Reply.model_validate(found).message) == of_message(adapted.message)
+
+
+def knowing(key: str) -> list[int]:
+    """Processes that have the server's key in their environment: all that it started, wherever they hang now."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if key.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
