@@ -71,7 +71,8 @@ $(VLLM)/.ready: $(VLLM_ENV) | setup
 	@touch $@
 
 test-vllm: setup-dev $(VLLM)/.ready
-	RISE_BENCH_VLLM=$(CURDIR)/$(VLLM)/bin/vllm RISE_BENCH_VLLM_PYTHON=$(CURDIR)/$(VLLM)/bin/python \
+	VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_OMP_THREADS_BIND=nobind \
+	  RISE_BENCH_VLLM=$(CURDIR)/$(VLLM)/bin/vllm RISE_BENCH_VLLM_PYTHON=$(CURDIR)/$(VLLM)/bin/python \
 	  $(BIN)/pytest -m vllm $(PYTEST_ARGS)
 
 AGENT := .venv-agent

@@ -72,6 +72,7 @@ def evaluate(options: Options, progress: Progress = _no_progress) -> Evaluated:
         SetupError: a server or the model cannot be started or reached.
         PluginError: no such model, ground or executor.
     """
+    executor: Executor = plugins.load("executor", options.executor)  # before a model is loaded for nothing
     worker = Worker.of(options)
     try:
         loaded, tasks = worker.loaded, selected(worker.loaded, options)
@@ -82,18 +83,19 @@ def evaluate(options: Options, progress: Progress = _no_progress) -> Evaluated:
             left = _left(run, tasks, options)
             if not left:
                 return Evaluated(run.path, 0, finished=_finished(run))
-            return _make(worker, run, left, len(tasks) * options.attempts, progress)
+            return _make(worker, executor, run, left, len(tasks) * options.attempts, progress)
         finally:
             run.close()
     finally:
         worker.close()
 
 
-def _make(worker: Worker, run: Run, left: Sequence[Key], total: int, progress: Progress) -> Evaluated:
+def _make(
+    worker: Worker, executor: Executor, run: Run, left: Sequence[Key], total: int, progress: Progress
+) -> Evaluated:
     """Make, score and keep what is left of a run."""
     options = worker.options
-    executor: Executor = plugins.load("executor", options.executor)
-    width = options.concurrency or _width(worker.model, options.ground)
+    width = options.concurrency or max(_width(worker.model, options.ground), options.workers)
     conditions = partial(conditions_now, mode=options.ground, executor=options.executor, concurrency=width)
     there = total - len(left)
     progress(there, total, None)
@@ -106,6 +108,8 @@ def _make(worker: Worker, run: Run, left: Sequence[Key], total: int, progress: P
             progress(there + made, total, scored)
             if made == 1 and options.executor == "local":  # some models can say more once they have answered
                 run.under(conditions(worker.model))
+    if made > 1 and options.executor == "local":  # and an endpoint may have changed since
+        run.under(conditions(worker.model))
     return Evaluated(run.path, made, len(left) - made, purse.spent if options.prices else None)
 
 
@@ -123,9 +127,10 @@ def plan(options: Options) -> Plan:
     finally:
         model.close()
     run = Run(Run.folder(spec, options.output))
-    left = _left(run, tasks, options)
+    left = _left(run, tasks, options) if not options.fresh else _wanted(tasks, options)
     by_id = {task.id: task for task in tasks}
-    prompt = {task.id: _prompt_size(task, loaded) for task in tasks}
+    words = len(system_prompt(options, loaded))
+    prompt = {task.id: words + _prompt_size(task, loaded) for task in tasks}
     calls = sum(len(by_id[key].reference) for key, _ in left)
     tokens = sum(prompt[key] * (len(by_id[key].reference) + 1) // 4 for key, _ in left)
     total = len(tasks) * options.attempts
@@ -135,7 +140,7 @@ def plan(options: Options) -> Plan:
 def _prompt_size(task: Task, loaded: LoadedSuite) -> int:
     offered = [server for server in loaded.ground.servers if server.name in task.servers]
     tools = sum(len(tool.model_dump_json()) for server in offered for tool in server.tools)
-    return len(loaded.suite.system_prompt) + len(task.request) + tools
+    return len(task.request) + tools
 
 
 # --- running ----------------------------------------------------------------------------------------------------------
@@ -211,12 +216,16 @@ def _open_run(spec: RunSpec, options: Options) -> Run:
     return run
 
 
-def _left(run: Run, tasks: Sequence[Task], options: Options) -> list[tuple[str, int]]:
+def _left(run: Run, tasks: Sequence[Task], options: Options) -> list[Key]:
     """Attempts not yet there (or faulted, with `retry_faults`), attempt by attempt so that an early stop is balanced."""
     there = run.keys()
     if options.retry_faults:
         there -= {(row.task, row.attempt) for row in run.scored() if row.stop == "fault"}
-    return [(task.id, n) for n in range(options.attempts) for task in tasks if (task.id, n) not in there]
+    return [key for key in _wanted(tasks, options) if key not in there]
+
+
+def _wanted(tasks: Sequence[Task], options: Options) -> list[Key]:
+    return [(task.id, n) for n in range(options.attempts) for task in tasks]
 
 
 def _finished(run: Run) -> str:

@@ -7,22 +7,25 @@ import math
 import os
 from collections import deque
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from rise_bench.errors import InputError, RiseError, SetupError
 from rise_bench.work import Key, Made, Options, Worker
 
-__all__ = ["connect", "ray_executor"]
+__all__ = ["connect", "ray_executor", "share"]
 
 DEATHS = 3
 """Workers that may die one after the other with no attempt made in between."""
 
 CLOSE_SECONDS = 20.0
+
+_PARTS = ("suite", "ground", "model")
 
 
 def ray_executor(worker: Worker, keys: Iterator[Key], width: int) -> Generator[Made]:
@@ -43,17 +46,16 @@ def ray_executor(worker: Worker, keys: Iterator[Key], width: int) -> Generator[M
     if why := getattr(worker.model, "one_process", ""):
         remedy = "start the server by itself and give its base_url=, or leave out --executor ray"
         raise InputError(why, where="--executor ray", remedy=remedy)
-    device = str(_settings(worker).get("device", ""))
-    options = _portable(worker.options)
+    device = _settings(worker).get("device", "cpu")
+    options, identity = _portable(worker.options), _identity(worker)
     worker.model.close()  # an engine in this process would hold memory that the workers need
     ours = not ray.is_initialized()
     if ours:
         connect(options.workers)
-    fleet = _Fleet(options, width, gpu=device.startswith("cuda"))
     try:
-        yield from fleet.run(keys)
+        with closing(_Fleet(options, identity, width, gpu=device != "cpu")) as fleet:
+            yield from fleet.run(keys)
     finally:
-        fleet.close()
         if ours:
             ray.shutdown()
 
@@ -61,6 +63,11 @@ def ray_executor(worker: Worker, keys: Iterator[Key], width: int) -> Generator[M
 def _settings(worker: Worker) -> dict[str, Any]:
     settings = getattr(worker.model, "settings", None)
     return settings() if settings is not None else {}
+
+
+def _identity(worker: Worker) -> tuple[str, str, str]:
+    """What makes attempts comparable: suite, ground and model. Another machine may find others under the same names."""
+    return worker.loaded.suite.digest(), worker.loaded.ground.digest(), worker.model.content()
 
 
 def _portable(options: Options) -> Options:
@@ -91,13 +98,22 @@ def connect(workers: int) -> None:
 class _Remote:
     """What runs in a worker process."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, identity: tuple[str, str, str], folder: Path) -> None:
         self._options = options
+        self._identity = identity
+        self._folder = folder
         self._worker: Worker | None = None
 
     def open(self) -> None:
         """Not in the constructor: what that raises reaches the caller as text alone."""
+        if self._folder.is_dir():  # a cluster that was there before works in a folder of its own
+            os.chdir(self._folder)
         self._worker = Worker.of(self._options)
+        for name, here, there in zip(_PARTS, _identity(self._worker), self._identity, strict=True):
+            if here != there:
+                what = f"a worker finds another {name} than this process: {here[:200]}, not {there[:200]}"
+                remedy = "give all machines the same files, environment variables (OPENAI_BASE_URL) and packages"
+                raise SetupError(what, where="ray", remedy=remedy)
         self._worker.open()
 
     def make(self, key: Key) -> Made:
@@ -120,19 +136,25 @@ class _Member:
 class _Fleet:
     """The worker processes, kept busy and replaced."""
 
-    def __init__(self, options: Options, width: int, *, gpu: bool) -> None:
+    def __init__(self, options: Options, identity: tuple[str, str, str], width: int, *, gpu: bool) -> None:
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        count = options.workers or max(1, int(resources.get("CPU", 1)))
+        processors = max(1, int(resources.get("CPU", 1)))
+        if options.workers > processors:  # the rest would be waited for without end
+            what = f"{options.workers} are more than the cluster's {processors} processors"
+            raise InputError(what, where="--workers", remedy="give fewer, or add machines to the cluster")
+        count = min(options.workers or processors, width)
         self._each = math.ceil(width / count)
         self._options = options
-        self._gpus = resources.get("GPU", 0) / count if gpu else 0
+        self._identity = identity
+        self._gpus = share(resources.get("GPU", 0), count) if gpu else 0
         self._deaths = 0
         self._again: deque[Key] = deque()
-        self._members = [self._start() for _ in range(min(count, width))]
+        self._members = [self._start() for _ in range(count)]
 
     def _start(self) -> _Member:
-        wanted: dict[str, Any] = {"num_cpus": 1, "num_gpus": self._gpus, "max_concurrency": self._each}
-        return _Member(ray.remote(**wanted)(_Remote).remote(self._options))
+        # one more at once than there are attempts: `close` must not wait for them
+        wanted: dict[str, Any] = {"num_cpus": 1, "num_gpus": self._gpus, "max_concurrency": self._each + 1}
+        return _Member(ray.remote(**wanted)(_Remote).remote(self._options, self._identity, Path.cwd()))
 
     def run(self, keys: Iterator[Key]) -> Iterator[Made]:
         """The attempts as they end."""
@@ -155,7 +177,7 @@ class _Fleet:
             ray.get(member.actor.open.remote())
         except RayTaskError as error:
             raise _cause(error) from None
-        except (ActorDiedError, ActorUnavailableError) as error:
+        except RayError as error:  # its process, its machine or what it had made is gone
             self._bury(member, error)
 
     def _fill(self, keys: Iterator[Key]) -> None:
@@ -173,7 +195,7 @@ class _Fleet:
             made: Made = ray.get(ref)
         except RayTaskError as error:
             raise _cause(error) from None
-        except (ActorDiedError, ActorUnavailableError) as error:
+        except RayError as error:  # its process, its machine or what it had made is gone
             self._bury(member, error)
             return None
         del member.running[ref]
@@ -200,6 +222,12 @@ class _Fleet:
         ray.wait(closing, num_returns=len(closing), timeout=CLOSE_SECONDS)
         for member in self._members:
             ray.kill(member.actor)
+
+
+def share(gpus: float, workers: int) -> float:
+    """A worker's part of the cluster's GPUs as Ray takes it: whole ones, or a part of one in steps of 0.0001."""
+    part = gpus / workers
+    return float(math.floor(part)) if part >= 1 else math.floor(part * 10_000) / 10_000
 
 
 def _cause(error: RayTaskError) -> BaseException:

@@ -39,7 +39,7 @@ Document: TypeAlias = dict[str, Any]
 Unknown: TypeAlias = Literal["N/A"]
 
 STATIC_METRICS = ("acc_task", "acc_intent", "step_task", "step_intent", "parsed", "icp_recall", "decision")
-CHOICE_METRICS = ("acc", "acc_norm", "chance", "margin")
+CHOICE_METRICS = ("acc", "acc_norm", "chance", "margin", "scored")
 _WHOLE = ("acc_task", "acc_intent")
 
 
@@ -187,22 +187,26 @@ def choice_result(document: Mapping[str, Any], logs: Sequence[float]) -> dict[st
     """The metrics of one document of `rise_choice`.
 
     `acc` and `acc_norm` (per character) are 1 iff the expected call is likelier than every other choice: a tie is a
-    miss. `margin` is its lead over the best other, in nats; `chance` is 1 / choices.
+    miss. `margin` is its lead over the best other, in nats; `chance` is 1 / choices. `scored` is 1; where an engine gave
+    a log-likelihood that is no finite number it is 0 and alone: that is its fault, and neither a hit nor a miss.
 
     Args:
         document: of `choice_documents`.
         logs: log-likelihood of each choice, in nats.
     """
     gold, choices = document["gold"], document["choices"]
+    cluster = document["cluster"] or document["task"]
+    if not all(map(math.isfinite, logs)):
+        return _both("scored", 0.0, cluster)
     lead = logs[gold] - max(value for i, value in enumerate(logs) if i != gold)
     scaled = [value / len(text) for value, text in zip(logs, choices, strict=True)]
     lead_scaled = scaled[gold] - max(value for i, value in enumerate(scaled) if i != gold)
-    cluster = document["cluster"] or document["task"]
     return {
         **_both("acc", float(lead > 0), cluster),
         **_both("acc_norm", float(lead_scaled > 0), cluster),
         **_both("chance", 1 / len(choices), cluster),
         **_both("margin", float(lead), cluster),
+        **_both("scored", 1.0, cluster),
     }
 
 

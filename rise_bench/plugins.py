@@ -53,6 +53,7 @@ _EXTRA_OF = {
     "torch": "hf",
     "transformers": "hf",
     "peft": "hf",
+    "huggingface_hub": "vllm",
     "lm_eval": "lmeval",
     "inspect_ai": "inspect",
     "ray": "ray",
@@ -106,6 +107,8 @@ def load(kind: str, name: str) -> Any:
         remedy = f"check that {module_name} is installed and imports on its own"
         if isinstance(error, ModuleNotFoundError) and (extra := _EXTRA_OF.get(str(error.name).split(".")[0])):
             remedy = f"pip install 'rise-bench[{extra}]'"
+        elif target == name and (close := difflib.get_close_matches(module_name, known(kind), n=1)):
+            remedy = f"did you mean {f'{close[0]}:{attribute}'!r}? else {remedy}"
         what = f"cannot import {module_name}: {type(error).__name__}: {error}"
         raise PluginError(what, where=where, remedy=remedy) from error
     for part in attribute.split("."):

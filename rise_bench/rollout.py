@@ -169,6 +169,7 @@ class _Episode:
                     now=self.task.now,
                     root=self.root,
                     seconds=self._left(),
+                    tokens=self.budget.tokens - self._spent_tokens(),
                 )
             )
             self._count(reply)
@@ -200,9 +201,12 @@ class _Episode:
     def _spent(self) -> Stop | None:
         if self.turns >= self.budget.turns:
             return "max_turns"
-        if (self.tokens_in or 0) + (self.tokens_out or 0) >= self.budget.tokens:
+        if self._spent_tokens() >= self.budget.tokens:
             return "max_tokens"
         return "timeout" if self._left() <= 0 else None
+
+    def _spent_tokens(self) -> int:
+        return (self.tokens_in or 0) + (self.tokens_out or 0)
 
     def _left(self) -> float:
         return self.budget.seconds - (time.monotonic() - self.started)

@@ -20,7 +20,7 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 
 from rise_bench.errors import InputError
-from rise_bench.store import cannot_write, line_of, read_record, read_records, write_atomic
+from rise_bench.store import cannot_write, line_of, read_record, write_atomic
 from rise_bench.types import Conditions, Record, RunSpec, Scored, Trajectory, Usage, canonical
 
 __all__ = ["Run"]
@@ -104,7 +104,11 @@ class Run:
 
     def conditions(self) -> tuple[Conditions, ...]:
         """Under what its attempts were made, in order; more than one where it went on under others."""
-        return tuple(read_records(Conditions, self.conditions_file)) if self.conditions_file.is_file() else ()
+        if not self.conditions_file.is_file():
+            return ()
+        with self.conditions_file.open("rb") as file:
+            lines = [line for line in file if line.endswith(b"\n")]  # the last may still be written, or never ended
+        return tuple(line_of(Conditions, line, f"{self.conditions_file}:{n}") for n, line in enumerate(lines, 1))
 
     def under(self, conditions: Conditions) -> None:
         """Keep the conditions of the attempts to come, unless they are those of the last ones.

@@ -556,6 +556,8 @@ class ModelRequest(Record):
     root: str = ""
     seconds: float | None = None
     """What is left of the attempt's time; None where nobody keeps it."""
+    tokens: int | None = None
+    """What is left of the attempt's tokens, where they are counted."""
 
 
 class Reply(Record):

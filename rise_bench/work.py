@@ -15,6 +15,7 @@ from rise_bench import plugins
 from rise_bench.errors import InputError
 from rise_bench.ground.replay import Recorder
 from rise_bench.model.cache import cached
+from rise_bench.model.load import identity_args
 from rise_bench.model.load import load as load_model
 from rise_bench.rollout import attempt as roll_out
 from rise_bench.score import score as judge
@@ -95,7 +96,8 @@ class Worker:
         loaded = load_suite(options.suite)
         model = load_model(options.model, options.model_args, loaded.suite, options.sampling)
         try:
-            return cls(options, loaded, cached(model, options.sampling, options.cache, renew=options.fresh))
+            args = identity_args(options.model_args)
+            return cls(options, loaded, cached(model, options.sampling, options.cache, args=args, renew=options.fresh))
         except BaseException:
             model.close()
             raise

@@ -323,11 +323,24 @@ def test_without_its_token_nobody_is_let_in(tmp_path: Path, args: dict[str, Any]
     assert said(once(tmp_path, code, args=args)) == [refused, refused, refused, True, refused, {"http": 404}]
 
 
+def test_the_token_stands_in_no_record(tmp_path: Path) -> None:
+    code = """
+token = os.environ["RISE_MCP_TOKEN"]
+call("files__list", path=token); call("no" + token); rpc("tools/call", {"name": "x", "arguments": [token]})
+print(URL)
+print(token, file=sys.stderr)
+"""
+    trajectory = once(tmp_path, code)
+    assert answer(trajectory).endswith("/mcp/TOKEN")
+    assert [call.arguments for call in calls(trajectory)] == [{"path": "TOKEN"}, {}, '["TOKEN"]']
+    assert calls(trajectory)[1].tool == "noTOKEN"
+
+
 def test_two_attempts_side_by_side_do_not_meet(tmp_path: Path, args: dict[str, Any]) -> None:
     code = """
     number = sys.stdin.read()
     found = call("files__read", path=f"{number}.txt")["result"]["content"][0]["text"]
-    print(json.dumps([number, found, os.environ["RISE_MCP_TOKEN"]]))
+    print(json.dumps([number, found, os.environ["RISE_MCP_TOKEN"][::-1]]))  # as it is, no record holds it
     """
     tasks = [toy.COUNT.model_copy(update={"id": f"toy/{name}", "request": name}) for name in ("one", "two")]
     both = threading.Barrier(2)

@@ -153,9 +153,10 @@ class _Handler(BaseHTTPRequestHandler):
             body = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in EVENTS)
             self.send_header("Content-Type", "text/event-stream")
         else:
-            body = json.dumps(ANSWER).encode()
+            body = json.dumps(ANSWER, indent=asked.get("indent")).encode()
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
+            if not asked.get("indent"):
+                self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
@@ -198,6 +199,22 @@ def test_streamed_answers_come_through_and_are_counted(tmp_path: Path) -> None:
         trajectory = asking(tmp_path, "print(ask(stream=True).decode())", server)
     assert answer(trajectory).count("data: ") == 2
     assert (trajectory.usage.input_tokens, trajectory.usage.output_tokens) == (120, 7)
+
+
+def test_an_answer_of_unknown_length_over_many_lines_is_counted(tmp_path: Path) -> None:
+    with serving() as server:
+        trajectory = asking(tmp_path, "ask(indent=2); print('done')", server)
+    assert (trajectory.usage.input_tokens, trajectory.usage.output_tokens) == (120, 7)
+
+
+def test_a_program_that_has_spent_its_tokens_is_ended_though_it_never_calls_a_tool(tmp_path: Path) -> None:
+    with serving() as server:
+        code = f"{ASK}\nwhile True: ask()"
+        trajectory = once(tmp_path, code, args={"endpoint": server.url}, tokens=300)
+    assert trajectory.stop == "agent_failed"
+    assert "more than 300 tokens" in answer(trajectory)
+    assert len(server.asked) == 3
+    assert trajectory.usage.input_tokens == 360
 
 
 def test_nothing_outside_the_base_url_is_reached_and_no_key_is_made_up(tmp_path: Path) -> None:

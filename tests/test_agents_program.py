@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from agent_kit import PYTHON, write_agent
 
+from rise_bench.agents.private import installed_copies, private_below
 from rise_bench.agents.program import read_command
 from rise_bench.errors import InputError, SetupError
 from rise_bench.model import load
@@ -50,6 +52,42 @@ def test_a_virtual_environment_is_shown_whole_and_with_its_base(tmp_path: Path) 
     assert program.words[0] == str(venv / "bin" / "python")
     assert venv in program.runtimes
     assert program.folders == (tmp_path / "bot",)
+
+
+def test_a_program_in_the_homes_bin_does_not_show_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    script = tmp_path / "bin" / "agent"
+    write(script)
+    script.chmod(0o700)
+    for folder in ("bin", "lib"):  # with a `lib` beside it, it looks like an interpreter's tree
+        (tmp_path / folder).mkdir(exist_ok=True)
+        program = read_command(str(script))
+        assert (program.folders, program.runtimes) == ((tmp_path / "bin",), ())
+
+
+def test_an_environment_that_is_a_whole_home_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path / "pyvenv.cfg")
+    with pytest.raises(InputError, match="home folder"):
+        read_command(write_agent(tmp_path / "bot", "pass"))
+
+
+def test_the_folder_above_the_sandboxes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "var" / "tmp").mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "var" / "tmp"))
+    with pytest.raises(InputError, match="sandboxes"):
+        read_command(write_agent(tmp_path / "bot", "pass"), str(tmp_path / "var"))
+
+
+def test_what_is_private_is_found_however_deep_and_in_any_environment(tmp_path: Path) -> None:
+    deep = tmp_path / "a/b/c/d/e/f/g"
+    copies = [tmp_path / f".venv/lib/python3.11/{name}/rise_bench" for name in ("dist-packages", "site-packages")]
+    write(deep / "run.json")
+    write(tmp_path / "a" / ".env.local")
+    for copy in copies:
+        write(copy / "__init__.py")
+    assert set(private_below(tmp_path)) == {deep, tmp_path / "a" / ".env.local", *copies}
+    assert set(installed_copies(tmp_path / ".venv")) == set(copies)
 
 
 def test_named_folders_take_the_place_of_the_programs_own(tmp_path: Path) -> None:
@@ -161,6 +199,14 @@ def test_a_key_that_is_not_set_is_missed_before_the_first_attempt(monkeypatch: p
     monkeypatch.delenv("KEY_OF_A_TEST", raising=False)
     with pytest.raises(SetupError, match="KEY_OF_A_TEST is not set"):
         load("agent:sh", {"endpoint": "https://example.test/v1", "api_key_env": "KEY_OF_A_TEST"})
+
+
+@pytest.mark.parametrize("key", ["sk-\u00e9", "sk-a\nb"])
+def test_a_key_that_no_header_can_hold_is_refused_unshown(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY_OF_A_TEST", key)
+    with pytest.raises(InputError, match="no key has") as refused:
+        load("agent:true", {"endpoint": "http://127.0.0.1:1/v1", "api_key_env": "KEY_OF_A_TEST"})
+    assert "sk-" not in str(refused.value)
 
 
 def test_a_run_says_whether_it_was_confined(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -11,7 +11,7 @@ import pytest
 import toy
 
 from rise_bench.cli import main
-from rise_bench.commands.arguments import read_env_file
+from rise_bench.commands.arguments import model_args, read_env_file
 
 
 @pytest.fixture
@@ -66,6 +66,24 @@ def test_a_dry_run_says_what_would_be_run_and_runs_nothing(
     assert not (tmp_path / "runs").exists()
     assert main([*words, "--dry-run"]) == 0
     assert "to be made" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("a=1,b=x", {"a": 1, "b": "x"}),
+        ('a=1,e={"effort": "low", "k": [1, 2], "s": "},="},b=x', {"a": 1, "b": "x"}),
+        ('e={"effort": "low"}', {}),
+        ("path=/x={1,b=2", {"path": "/x={1", "b": 2}),
+        ("url=http://a/v1;http://b/v1,list=[1]", {"url": "http://a/v1;http://b/v1", "list": "[1]"}),
+    ],
+)
+def test_a_json_object_among_the_model_arguments_is_one_value(typed: str, read: dict[str, object]) -> None:
+    found = model_args([typed])
+    inside = found.pop("e", None)
+    assert found == read
+    assert inside in (None, {"effort": "low"}, {"effort": "low", "k": [1, 2], "s": "},="})
+    assert (inside is None) is ("e={" not in typed)
 
 
 def test_options_reach_the_run(words: list[str], tmp_path: Path) -> None:

@@ -71,6 +71,37 @@ def test_conditions_are_kept_once_and_again_only_when_they_change(options: Optio
     assert doubts(about) == ("made under 2 different conditions (conditions.jsonl): model.engine",)
 
 
+def test_what_changes_while_a_run_goes_on_is_kept_at_its_end(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter(["1.0", "1.0", "1.1"])
+
+    def reply(self: Fixed, request: ModelRequest) -> Reply:
+        ENGINE["version"] = next(answers)
+        return Reply(message=Assistant(content="Done."))
+
+    monkeypatch.setattr(Fixed, "reply", reply)
+    run = Run.open(evaluate(but(options, limit=3, concurrency=1)).run)
+    assert [c.model["engine"] for c in run.conditions()] == ["1.0", "1.1"]
+    assert "model.engine" in doubts(report(run.path, options.suite).about)[0]
+
+
+def test_a_change_in_what_a_model_says_only_after_its_first_answer_is_a_doubt(options: Options) -> None:
+    about = report(evaluate(options).run, options.suite).about
+    (first,) = about.conditions
+    told = [first.model_copy(update={"model": {**first.model, "fingerprint": one}}) for one in ("f1", "f1, f2")]
+    assert doubts(about.model_copy(update={"conditions": (first, told[0])})) == ()
+    assert doubts(about.model_copy(update={"conditions": (first, *told)})) == (
+        "made under 2 different conditions (conditions.jsonl): model.fingerprint",
+    )
+
+
+def test_conditions_that_a_killed_writer_left_unfinished_do_not_keep_a_run_from_being_read(options: Options) -> None:
+    run = Run.open(evaluate(options).run)
+    whole = run.conditions()
+    with run.conditions_file.open("a", encoding="utf-8") as file:
+        file.write('{"since": "2026-0')
+    assert run.conditions() == whole
+
+
 def test_a_model_says_how_many_requests_keep_it_busy(options: Options) -> None:
     assert Run.open(evaluate(but(options, concurrency=0)).run).conditions()[0].concurrency == 3
 

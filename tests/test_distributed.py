@@ -16,7 +16,7 @@ import ray
 import toy
 
 from rise_bench.bench import evaluate
-from rise_bench.distributed import connect
+from rise_bench.distributed import connect, share
 from rise_bench.errors import InputError, SetupError
 from rise_bench.model.load import load
 from rise_bench.runs import Run
@@ -51,6 +51,20 @@ class Dying:
 
 def dying(target: str, args: Mapping[str, Any], suite: Suite | None, sampling: Sampling) -> Dying:
     return Dying(load("oracle", {}, suite), Path(str(args["mark"])), bool(args.get("always")))
+
+
+class Narrow:
+    """The oracle, which one request keeps busy."""
+
+    name = "narrow"
+    width = 1
+
+    def __init__(self, oracle: Model) -> None:
+        self.content, self.reply, self.close = oracle.content, oracle.reply, oracle.close
+
+
+def narrow(target: str, args: Mapping[str, Any], suite: Suite | None, sampling: Sampling) -> Narrow:
+    return Narrow(load("oracle", {}, suite))
 
 
 def refusing(target: str, args: Mapping[str, Any], suite: Suite | None, sampling: Sampling) -> Model:
@@ -130,6 +144,41 @@ def test_workers_that_always_die_end_the_run_with_one_line_and_keep_what_was_mad
 def test_what_a_worker_cannot_set_up_is_said_as_if_it_had_happened_here(options: Callable[..., Options]) -> None:
     with pytest.raises(SetupError, match="no engine in a worker"):
         evaluate(options(model="test_distributed:refusing", model_args={"driver": os.getpid()}))
+
+
+def drifting(target: str, args: Mapping[str, Any], suite: Suite | None, sampling: Sampling) -> Model:
+    if os.getpid() == args["driver"]:
+        return load("oracle", {}, suite)
+    return load("lexical", {}, suite)
+
+
+def test_a_worker_that_finds_another_model_under_the_same_name_makes_no_attempt(
+    options: Callable[..., Options],
+) -> None:
+    wanted = options(model="test_distributed:drifting", model_args={"driver": os.getpid()})
+    with pytest.raises(SetupError, match="a worker finds another model than this process"):
+        evaluate(wanted)
+    (run,) = wanted.output.iterdir()
+    assert not Run.open(run).keys()
+
+
+def test_more_workers_than_the_cluster_has_processors_are_refused_and_not_waited_for(
+    options: Callable[..., Options],
+) -> None:
+    with pytest.raises(InputError, match=r"--workers: 5000 are more than the cluster's \d+ processors"):
+        evaluate(options(workers=5000))
+
+
+def test_every_worker_that_was_asked_for_gets_an_attempt_at_once(options: Callable[..., Options]) -> None:
+    run = Run.open(evaluate(options(model="test_distributed:narrow")).run)
+    assert [conditions.concurrency for conditions in run.conditions()] == [2]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "workers", "each"), [(3, 2, 1.0), (4, 2, 2.0), (1, 3, 0.3333), (1, 1, 1.0), (0, 2, 0.0), (2, 3, 0.6666)]
+)
+def test_gpus_are_shared_as_ray_takes_them(gpus: float, workers: int, each: float) -> None:
+    assert share(gpus, workers) == each
 
 
 def test_a_recording_needs_one_process(options: Callable[..., Options], tmp_path: Path) -> None:

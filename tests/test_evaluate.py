@@ -14,7 +14,7 @@ import yaml
 
 from rise_bench import bench
 from rise_bench.bench import Options, evaluate, report, score_run
-from rise_bench.errors import InputError
+from rise_bench.errors import InputError, PluginError
 from rise_bench.runs import Run
 from rise_bench.types import Budget, Scored
 
@@ -339,6 +339,15 @@ def test_a_plan_counts_what_is_left_and_does_nothing(options: Options) -> None:
     after = bench.plan(options)
     assert (after.done, len(after.left), after.reference_calls) == (2, 5, 2)
     assert after.prompt_tokens < before.prompt_tokens
+    anew = bench.plan(but(options, fresh=True, system_prompt="x" * 4000))
+    assert (anew.done, len(anew.left)) == (0, 7)
+    assert anew.prompt_tokens > before.prompt_tokens
+
+
+def test_an_executor_that_does_not_exist_is_said_before_a_model_is_loaded_or_a_folder_made(options: Options) -> None:
+    with pytest.raises(PluginError, match="unknown executor 'slurm'"):
+        evaluate(but(options, executor="slurm", model="no_such_module:make"))
+    assert not options.output.exists()
 
 
 # --- afterwards -------------------------------------------------------------------------------------------------------

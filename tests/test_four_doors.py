@@ -2,14 +2,16 @@
 
 The doors are `hf:` (transformers in our process), `transformers serve` behind `openai:`, `lm-eval:hf`, and `vllm:` where a
 vLLM is at hand. Greedy, in float32, on the same tasks. What must be the same: every text, every call (tool and arguments),
-what is malformed, how each attempt ends, how many tokens were read and written at each turn, and both verdicts.
+how each attempt ends, how many tokens were read and written at each turn, and both verdicts.
 
 What may differ, and why:
 
 - **Ids of calls.** Servers make them up; we number them where an engine gives none. No score looks at them, and the
   template of this model does not print them.
-- **Words about what is malformed.** Servers read calls with parsers of their own. Where such a parser gives up, the text
-  comes as content and we say why it is no call; the text and the fact that it is none are the same.
+- **What is called malformed.** Servers read calls with parsers of their own. Where such a parser sees no call, the text
+  comes as content, and we call it malformed only where it has the marks of one: JSON without marks may be meant for the
+  reader. Where we read the text ourselves, JSON that looks like a call is called malformed as well. The text, that it
+  holds no call, and the verdicts are the same.
 - **A call cut short or broken, at `transformers serve`.** Its parser raises and the server answers HTTP 500 instead of the
   text (seen with 5.23). That is the endpoint's fault and not the model's answer, so the attempt is a fault (None) there and
   a malformed call (0) elsewhere. Nothing else stands between these doors.
@@ -102,7 +104,6 @@ def play(model: Model) -> list[Seen]:
     found = []
     for task in toy.proved():
         made = attempt(model, toy.FolderGround(), task, system_prompt=toy.PROMPT, budget=BUDGET)
-        assert made.fault == ""
         verdicts = score(task, made, toy.GROUND)
         found.append(seen(made, *(verdict.value for verdict in verdicts)))
     return found
@@ -112,6 +113,21 @@ def through(door: Door) -> list[Seen]:
     name, args = door
     with closing(load(name, args, sampling=SAMPLING)) as model:
         return play(model)
+
+
+def check_served(found: list[Seen], wanted: list[Seen]) -> None:
+    """The same, but where a broken call is a fault of that server."""
+    for theirs, ours in zip(said(found), said(wanted), strict=True):
+        broken = any("<tool_call>" in message[1] for message in ours.messages if message[0] == "assistant")
+        assert theirs == ours or (broken and theirs.stop == "fault")
+    assert sum(row.stop != "fault" for row in found) > 1
+
+
+def said(rows: list[Seen]) -> list[Seen]:
+    """Without whether a text that holds no call is called malformed."""
+    return [
+        row._replace(messages=[each[:3] if each[0] == "assistant" else each for each in row.messages]) for row in rows
+    ]
 
 
 def uncounted(rows: list[Seen]) -> list[Seen]:
@@ -152,7 +168,7 @@ def served(model: Path, folder: Path) -> Iterator[Door]:
         )
     try:
         wait_for(f"{url}/health", server)
-        yield f"openai:{model}", {"base_url": f"{url}/v1", "timeout": 300, "retries": 0}
+        yield f"openai:{model}", {"base_url": f"{url}/v1", "timeout": 300, "retries": 2, "backoff": 0.05}
     finally:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
@@ -204,10 +220,11 @@ def test_the_tiny_model_says_enough_to_tell_doors_apart(by_hf: list[Seen]) -> No
     assert len({message[1] for message in said}) > 3
     assert any(message[2] for message in said), "no call was made"
     assert any(row.turns > 1 for row in by_hf)
+    assert all(row.stop != "fault" for row in by_hf)
 
 
 def test_transformers_serve_gives_what_hf_gives(by_hf: list[Seen], at_server: Door) -> None:
-    assert through(at_server) == by_hf
+    check_served(through(at_server), by_hf)
 
 
 def test_lm_eval_gives_what_hf_gives(by_hf: list[Seen], tiny_model: Path) -> None:
@@ -216,7 +233,7 @@ def test_lm_eval_gives_what_hf_gives(by_hf: list[Seen], tiny_model: Path) -> Non
 
 @pytest.mark.vllm
 def test_vllm_gives_what_hf_gives(by_hf: list[Seen], at_vllm: Vllm) -> None:
-    assert play(at_vllm) == by_hf
+    assert said(play(at_vllm)) == said(by_hf)
     assert at_vllm.reading.by == "engine"
 
 
@@ -273,7 +290,6 @@ def evaluated(door: Door, ground: Any, cassette: Path, folder: Path) -> list[See
     run = Run.open(bench.evaluate(options).run)
     verdicts = {row.task: (row.acc_task.value, row.acc_intent.value) for row in run.scored()}
     made = sorted(run.trajectories(), key=lambda made: made.task)
-    assert all("HTTP 500" in trajectory.fault for trajectory in made if trajectory.fault)
     return [seen(trajectory, *verdicts[trajectory.task]) for trajectory in made]
 
 
@@ -290,9 +306,8 @@ def test_on_real_servers_transformers_serve_and_lm_eval_make_the_same_calls(
     desk_by_hf: tuple[list[Seen], Path], at_server: Door, tiny_model: Path, tmp_path: Path
 ) -> None:
     rows, cassette = desk_by_hf
-    for ours, theirs in zip(rows, evaluated(at_server, "replay", cassette, tmp_path / "serve"), strict=True):
-        broken = any(message[0] == "assistant" and message[3] for message in ours.messages)
-        assert theirs.stop == "fault" if broken else theirs == ours
+    assert all(row.stop != "fault" for row in rows)
+    check_served(evaluated(at_server, "replay", cassette, tmp_path / "serve"), rows)
     found = evaluated(lm_eval(tiny_model), "replay", cassette, tmp_path / "lm-eval")
     assert uncounted(found) == uncounted(rows)
 
@@ -305,7 +320,7 @@ def test_on_real_servers_vllm_attached_to_makes_the_same_calls(
     rows, cassette = desk_by_hf
     monkeypatch.setenv("VLLM_API_KEY", at_vllm.server.key)
     door = at_vllm.name, {"base_url": at_vllm.server.url}
-    assert evaluated(door, "replay", cassette, tmp_path / "vllm") == rows
+    assert said(evaluated(door, "replay", cassette, tmp_path / "vllm")) == said(rows)
 
 
 # --- an adapter, and the end of a real engine -------------------------------------------------------------------------
@@ -314,10 +329,10 @@ OWNER = """
 import json, sys, threading
 from rise_bench.model.load import load
 from rise_bench.types import ModelRequest, Sampling
-name, args, request = json.loads(sys.argv[1])
+name, args, requests = json.loads(sys.argv[1])
 model = load(name, args, sampling=Sampling(temperature=0, max_tokens=64))
-reply = model.reply(ModelRequest.model_validate(request))
-print(json.dumps([reply.model_dump(mode="json"), model.server.key]), flush=True)
+replies = [model.reply(ModelRequest.model_validate(request)).model_dump(mode="json") for request in requests]
+print(json.dumps([replies, model.server.key]), flush=True)
 threading.Event().wait()
 """
 
@@ -329,9 +344,13 @@ def test_an_adapter_says_the_same_through_vllm_which_ends_when_its_owner_is_kill
     if not os.environ.get(EXECUTABLE):
         pytest.skip(f"{EXECUTABLE} names no vLLM; `make test-vllm` builds one")
     (name, args), (ours, our_args) = vllm(tiny_model), hf(tiny_model)
-    messages = (System(content=toy.PROMPT), User(content="What is in the notes folder?"))
-    request = ModelRequest(messages=messages, tools=toy.GROUND.servers[0].tools)
-    told = json.dumps([name, {**args, "peft": str(tiny_adapter)}, request.model_dump(mode="json")])
+    tools = toy.GROUND.servers[0].tools
+    requests = [
+        ModelRequest(messages=(System(content=toy.PROMPT), User(content=task.request)), tools=tools)
+        for task in toy.TASKS
+    ]
+    asked = [request.model_dump(mode="json") for request in requests]
+    told = json.dumps([name, {**args, "peft": str(tiny_adapter)}, asked])
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER, told], stdout=subprocess.PIPE, text=True, encoding="utf-8", start_new_session=True
     )
@@ -347,10 +366,10 @@ def test_an_adapter_says_the_same_through_vllm_which_ends_when_its_owner_is_kill
         os.close(end)
     assert knowing(key) == []
     with closing(load(ours, {**our_args, "peft": str(tiny_adapter)}, sampling=SAMPLING)) as model:
-        adapted = model.reply(request)
+        adapted = [of_message(model.reply(request).message) for request in requests]
     with closing(load(ours, our_args, sampling=SAMPLING)) as model:
-        assert of_message(model.reply(request).message) != of_message(adapted.message)
-    assert of_message(Reply.model_validate(found).message) == of_message(adapted.message)
+        assert [of_message(model.reply(request).message) for request in requests] != adapted
+    assert [of_message(Reply.model_validate(reply).message) for reply in found] == adapted
 
 
 def knowing(key: str) -> list[int]:

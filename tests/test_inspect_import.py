@@ -245,6 +245,16 @@ def test_logs_of_one_eval_in_a_folder_are_read_together(change: Callable[..., Pa
     assert sorted(import_inspect(tmp_path).models) == ["another/model", "one/model"]
 
 
+@pytest.mark.parametrize("suffix", ["eval", "json"])
+def test_an_eval_that_was_stopped_says_how_much_of_it_is_missing(logs: Path, tmp_path: Path, suffix: str) -> None:
+    whole = read_eval_log(logs / "five.eval", resolve_attachments=True)
+    assert not [note for note in import_inspect(logs / "five.eval").notes if "attempts are in it" in note]
+    whole.samples, whole.status = (whole.samples or [])[:3], "cancelled"
+    write_eval_log(whole, tmp_path / f"some.{suffix}")
+    found = import_inspect(tmp_path / f"some.{suffix}")
+    assert [note for note in found.notes if "'cancelled', 3 of 10 attempts are in it" in note]
+
+
 def test_logs_of_different_evals_are_not_read_together(change: Callable[..., Path], tmp_path: Path) -> None:
     log = read_eval_log(change("good", lambda sample: None))
     log.eval.task = "chairs"

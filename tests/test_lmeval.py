@@ -212,6 +212,16 @@ def test_a_tie_is_a_miss_and_the_margin_is_the_lead_over_the_best_other() -> Non
     assert lmeval.choice_result(doc, [-5.0, -3.5, -9.0])["margin"] == 1.5
 
 
+@pytest.mark.parametrize("broken", [math.nan, -math.inf])
+@pytest.mark.parametrize("place", range(3))
+def test_a_log_likelihood_that_is_no_finite_number_gives_no_figure(broken: float, place: int) -> None:
+    doc = {"gold": 0, "choices": ["a", "b", "c"], "cluster": "x", "task": "t"}
+    logs = [-1.0, -2.0, -3.0]
+    assert lmeval.choice_result(doc, logs)["scored"] == 1.0
+    logs[place] = broken
+    assert lmeval.choice_result(doc, logs) == {"scored": 0.0, "scored_stderr": ["x", 0.0]}
+
+
 # --- lm-eval ----------------------------------------------------------------------------------------------------------
 
 

@@ -156,6 +156,26 @@ def test_a_logged_choice_that_its_log_likelihoods_do_not_give_is_counted(tmp_pat
     assert (score.steps, score.acc, score.margin, score.differing) == (4, 1.0, 1.0, 1)
 
 
+def test_a_log_likelihood_that_is_no_number_is_neither_hit_nor_miss(tmp_path: Path) -> None:
+    rows = choices()
+    wrong = next(i for i in range(len(rows[0]["doc"]["choices"])) if i != rows[0]["doc"]["gold"])
+    rows[0]["filtered_resps"][wrong][0] = "nan"
+    for name in ("acc", "acc_norm"):
+        del rows[0][name]
+    (score,) = choice_scores(write(tmp_path / "some", rows, task="rise_choice"))
+    assert (score.steps, score.unscored, score.acc, score.differing) == (3, 1, 1.0, 0)
+    with pytest.raises(InputError, match="1 documents and no finite log-likelihoods"):
+        choice_scores(write(tmp_path / "none", rows[:1], task="rise_choice"))
+
+
+def test_the_figures_in_a_file_are_those_of_the_json(tmp_path: Path) -> None:
+    write(tmp_path / "m", choices(), task="rise_choice")
+    write(tmp_path / "m", said(half_right))
+    assert main(["import", "lm-eval", str(tmp_path), "--output", str(tmp_path / "figures.json")]) == 0
+    found = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert found["choices"][0]["steps"] == 4 and found["scores"][0]["attempts"] == 24
+
+
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 
@@ -193,6 +213,12 @@ def test_a_log_of_another_suite_is_refused(tmp_path: Path, change: dict[str, str
     with pytest.raises(InputError, match=words) as caught:
         import_lm_eval(log)
     assert f"{log}:1" in str(caught.value)
+
+
+def test_a_document_that_would_count_twice_is_refused(tmp_path: Path) -> None:
+    rows = choices(2)
+    with pytest.raises(InputError, match="occurs twice"):
+        choice_scores(write(tmp_path, [*rows, rows[0]], task="rise_choice"))
 
 
 def test_a_choice_whose_log_likelihoods_are_missing_is_refused(tmp_path: Path) -> None:

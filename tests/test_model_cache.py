@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -88,6 +90,20 @@ def test_another_model_engine_or_sampling_has_replies_of_its_own(model: Counting
     assert not cached(model, sampling, "auto").reply(request()).cached
 
 
+@pytest.mark.parametrize("wanted", ["auto", "on"])
+def test_an_argument_that_the_model_does_not_tell_again_has_replies_of_its_own(wanted: Literal["auto", "on"]) -> None:
+    low, high = ({"extra_body": {"reasoning_effort": effort}} for effort in ("low", "high"))
+    cached(Counting(pinned=True), GREEDY, wanted, args=low).reply(request())
+    assert not cached(Counting(pinned=True), GREEDY, wanted, args=high).reply(request()).cached
+    assert cached(Counting(pinned=True), GREEDY, wanted, args=low).reply(request()).cached
+
+
+def test_what_another_version_of_ours_has_read_is_asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    cached(Counting(pinned=True), GREEDY, "auto").reply(request())
+    monkeypatch.setattr("rise_bench.model.cache.version", lambda name: "0.0.0")
+    assert not cached(Counting(pinned=True), GREEDY, "auto").reply(request()).cached
+
+
 def test_a_fault_is_not_kept() -> None:
     model = cached(Counting(pinned=True), GREEDY, "on")
     for _ in range(2):
@@ -113,7 +129,7 @@ def test_renewing_asks_again_and_keeps_the_new_reply() -> None:
         ({"pinned": True}, WARM, "auto", False),
         ({"pinned": True, "seeded": True}, WARM, "auto", True),
         ({"seeded": True}, WARM, "on", True),
-        ({"pinned": True, "cacheable": False}, GREEDY, "on", False),
+        ({"pinned": True, "cacheable": False}, GREEDY, "auto", False),
     ],
 )
 def test_when_replies_are_kept(has: dict[str, object], sampling: Sampling, wanted: str, kept: bool) -> None:
@@ -123,6 +139,11 @@ def test_when_replies_are_kept(has: dict[str, object], sampling: Sampling, wante
 def test_one_kept_reply_must_not_stand_for_all_attempts_at_a_temperature() -> None:
     with pytest.raises(InputError, match="without a seed"):
         cached(Counting(), WARM, "on")
+
+
+def test_a_model_that_does_more_than_answer_is_not_cached_and_says_why() -> None:
+    with pytest.raises(InputError, match=r"--cache on.*does more than answer"):
+        cached(Counting(cacheable=False), GREEDY, "on")
 
 
 def test_what_else_the_model_has_is_reached_through_the_cache() -> None:
@@ -135,3 +156,15 @@ def test_a_file_that_is_no_database_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "replies.sqlite").write_text("not a database, but long enough to be looked at" * 50, encoding="utf-8")
     with pytest.raises(InputError, match="cannot be used"):
         cached(Counting(), GREEDY, "on")
+
+
+def test_a_cache_that_breaks_under_way_is_one_clear_line(tmp_path: Path) -> None:
+    model = cached(Counting(pinned=True), GREEDY, "auto")
+    with sqlite3.connect(tmp_path / "replies.sqlite") as other:
+        other.execute("DROP TABLE replies")
+    other.close()
+    with pytest.raises(
+        InputError, match=r"replies.sqlite: the cache of replies cannot be used: no such table.*--cache off"
+    ):
+        model.reply(request())
+    model.close()

@@ -370,6 +370,24 @@ def test_content_does_without_a_list_of_models(
     assert json.loads(connect().content()) == {"id": "tiny", "url": peer.url}
 
 
+@pytest.mark.parametrize("status", [429, 502, 503])
+def test_an_endpoint_that_is_busy_when_asked_what_it_serves_is_asked_again(
+    peer: Peer, connect: Callable[..., Model], status: int
+) -> None:
+    answers = [(status, {"error": {"message": "busy"}}), (200, {"data": [{"id": "tiny", "root": "/models/tiny"}]})]
+    peer.models = lambda handler: handler.send(*answers.pop(0))
+    assert json.loads(connect().content())["root"] == "/models/tiny"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_endpoint_that_stays_busy_has_no_identity_rather_than_half_of_one(
+    peer: Peer, connect: Callable[..., Model], status: int
+) -> None:
+    peer.models = lambda handler: handler.send(status, {"error": {"message": f"busy with {KEY}"}})
+    with pytest.raises(SetupError, match=r"GET /models: busy with \*\*\* \(run the same command again"):
+        connect(retries=1).content()
+
+
 def test_many_threads_are_served_at_once_but_never_more_than_the_limit(
     peer: Peer, connect: Callable[..., Model]
 ) -> None:

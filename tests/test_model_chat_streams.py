@@ -125,10 +125,23 @@ def test_a_refusal_in_the_middle_of_a_stream_is_read_as_one(peer: Peer, connect:
     assert connect(stream=True).reply(asking()).stop == "context_overflow"
 
 
+UNPARSED = "json parser could not parse region as JSON.\nContent: '{\"name\": '"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"error": UNPARSED},
+        {"error": {"message": UNPARSED}},
+        {"type": "error", "message": UNPARSED},
+        # written without care: the line break ends the event in the middle of its JSON
+        '{"error": "json parser could not parse region as JSON.\nContent:"}',
+    ],
+    ids=["text", "object", "event", "broken event"],
+)
 def test_a_call_that_the_server_cannot_parse_in_the_middle_of_a_stream_is_the_models_own_doing(
-    peer: Peer, connect: Callable[..., Model]
+    peer: Peer, connect: Callable[..., Model], error: Any
 ) -> None:
-    error = {"error": "json parser could not parse region as JSON.\nContent: '{\"name\": '"}
     peer.script = [streams(delta(role="assistant"), error)]
     reply = connect(stream=True).reply(asking())
     assert reply.stop is None

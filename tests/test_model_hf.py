@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +75,18 @@ def test_a_batch_says_what_each_request_alone_would(tiny: HuggingFace) -> None:
 
 
 def test_a_model_with_sliding_windows_is_read_in_padded_batches_and_says_the_same(
-    tiny_model: Path, tmp_path: Path
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(tiny_model, tmp_path / "sliding")
     config = Qwen3Config.from_pretrained(tiny_model, use_sliding_window=True, sliding_window=64, max_window_layers=0)
     config.layer_types = ["sliding_attention"] * config.num_hidden_layers
     config.save_pretrained(tmp_path / "sliding")
     sliding = model(tmp_path / "sliding")
-    assert side_by_side(sliding, REQUESTS) == [sliding.reply(request) for request in REQUESTS]
+    alone = [sliding.reply(request) for request in REQUESTS]
+    assert side_by_side(sliding, REQUESTS) == alone
+    assert not sliding._joinable
+    monkeypatch.setattr("rise_bench.model.hf._MASK_BYTES", 400_000)  # three rows of these
+    assert side_by_side(sliding, REQUESTS) == alone
     sliding.close()
 
 
@@ -303,23 +308,23 @@ def test_a_batch_that_memory_does_not_hold_is_halved_and_one_alone_is_a_fault(ti
     made.close()
 
 
-def test_closing_ends_what_is_being_written(tiny_model: Path) -> None:
-    endless = model(tiny_model, Sampling(max_tokens=20_000, temperature=50.0))
-    writing, faults = threading.Event(), []
-    endless.notice = lambda line: writing.set()
+def test_closing_releases_who_waits_and_ends_what_would_be_written(tiny_model: Path) -> None:
+    endless = model(tiny_model, Sampling(max_tokens=30_000, temperature=50.0))
+    loading, go_on = threading.Event(), threading.Event()
 
-    def ask() -> None:
-        try:
-            endless.reply(REQUESTS[0])
-        except ModelFault as fault:
-            faults.append(str(fault))
+    def notice(line: str) -> None:
+        loading.set()
+        go_on.wait()
 
-    thread = threading.Thread(target=ask)
-    thread.start()
-    writing.wait()
-    endless.close()
-    thread.join()
-    assert len(faults) == 1 and "the model is closed" in faults[0]
+    endless.notice = notice
+    with ThreadPoolExecutor(2) as pool:
+        reply = pool.submit(endless.reply, REQUESTS[0])
+        loading.wait()
+        closing = pool.submit(endless.close)
+        with pytest.raises(ModelFault, match="the model is closed"):
+            reply.result()
+        go_on.set()
+        closing.result()
     with pytest.raises(ModelFault, match="the model is closed"):
         endless.reply(REQUESTS[0])
 

@@ -8,7 +8,7 @@ import misbehaving
 import pytest
 from misbehaving import Peer
 
-from rise_bench.errors import InputError
+from rise_bench.errors import InputError, ModelFault
 from rise_bench.model.load import load
 from rise_bench.types import ModelRequest, User
 
@@ -50,6 +50,33 @@ def test_the_identity_names_all_and_the_width_is_that_of_all(peers: tuple[Peer, 
 def test_endpoints_that_serve_different_things_are_not_one_model(peers: tuple[Peer, Peer]) -> None:
     peers[1].models = lambda handler: handler.send(200, {"data": [{"id": "tiny", "root": "another/model"}]})
     model = load("openai:tiny", {"base_url": urls(*peers)})
-    with pytest.raises(InputError, match="not what the first serves"):
+    with pytest.raises(InputError, match=rf"^{peers[1].url}: .* not what the first serves"):
         model.content()
+    model.close()
+
+
+def test_an_endpoint_that_went_down_draws_no_attempts_to_it(peers: tuple[Peer, Peer]) -> None:
+    first, second = peers
+    model = load("openai:tiny", {"base_url": urls(first, second), "retries": 0})
+    model.reply(asked("a"))  # to the first
+    model.reply(asked("b"))  # to the second
+    first.die()
+    with pytest.raises(ModelFault):
+        model.reply(asked("a"))
+    model.ended("a", 0)  # type: ignore[attr-defined]
+    for task in ("a", "c", "d"):
+        assert model.reply(asked(task)).message.content == "hello"
+    assert len(second.bodies) == 4
+    model.close()
+
+
+def test_an_endpoint_that_came_back_gets_attempts_again(peers: tuple[Peer, Peer]) -> None:
+    first, second = peers
+    first.script = [misbehaving.fails(500), misbehaving.says("back")]
+    model = load("openai:tiny", {"base_url": urls(first, second), "retries": 0})
+    with pytest.raises(ModelFault):
+        model.reply(asked("a"))
+    model.ended("a", 0)  # type: ignore[attr-defined]
+    said = [model.reply(asked("b", attempt)).message.content for attempt in range(40)]
+    assert said[0] == "hello" and "back" in said
     model.close()

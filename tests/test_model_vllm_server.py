@@ -103,6 +103,14 @@ def test_a_child_in_a_session_of_its_own_that_ignores_sigterm_is_ended_too(
         ),
         (["usage: vllm serve", "vllm: error: unrecognized arguments: --x"], "vllm: error: unrecognized arguments: --x"),
         (["torch.OutOfMemoryError: CUDA out of memory."], "torch.OutOfMemoryError: CUDA out of memory."),
+        (
+            [
+                "pydantic_core.ValidationError: 1 validation error for ModelConfig",
+                "  Value error, max_model_len is",
+                "x",
+            ],
+            "pydantic_core.ValidationError: 1 validation error for ModelConfig Value error, max_model_len is",
+        ),
         (["gone"], "gone"),
     ],
 )

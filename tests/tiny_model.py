@@ -296,14 +296,15 @@ def _conversation(rng: random.Random) -> list[Message]:
 def _example(
     tokenizer: PreTrainedTokenizerFast, tools: list[Tool], rng: random.Random, most: int
 ) -> list[tuple[int, int, int]]:
-    """One conversation after the end of a list of tools: (token, label, position), label -100 where none is learnt."""
+    """Conversation after the end of a list of tools: (token, label, position), label -100 where none is learnt."""
     names = Names.of(tools)
     shown = [tool_schema(tool, names) for tool in rng.sample(tools, 3 if most == SHORT else 20)]
     system = [{"role": "system", "content": "You work for one person at a desk."}]
     head = tokenizer(tokenizer.apply_chat_template(system, tools=shown, tokenize=False)).input_ids
     head = head[-rng.randint(40, most) :]
+    messages = [message for _ in range(1 if most == SHORT else 4) for message in _conversation(rng)]
     talk = tokenizer.apply_chat_template(
-        template_messages(_conversation(rng), names), return_dict=True, return_assistant_tokens_mask=True
+        template_messages(messages, names), return_dict=True, return_assistant_tokens_mask=True
     )
     begins = len(head) + rng.choice([0, rng.randint(0, FAR)])
     spoken = zip(talk["input_ids"], talk["assistant_masks"], strict=True)
@@ -324,7 +325,7 @@ def _teach(model: Any, tokenizer: PreTrainedTokenizerFast, tools: list[Tool], rn
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=6e-3, total_steps=STEPS, pct_start=0.1)
     for step in range(STEPS):
-        far = step > STEPS // 2 and step % 4 == 0
+        far = step > STEPS // 2 and step % 3 == 0
         rows = [_example(tokenizer, tools, rng, LONG if far else SHORT) for _ in range(1 if far else ROWS)]
         model(**_batch(rows)).loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

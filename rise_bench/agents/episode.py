@@ -12,6 +12,8 @@ import threading
 import time
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
 from rise_bench.agents.confine import PORT, Limits, Place, command_line, environment
 from rise_bench.agents.gateway import Gateway
 from rise_bench.agents.loop import Loop
@@ -25,7 +27,7 @@ from rise_bench.model.prompt import template_messages
 from rise_bench.model.shapes import clean_text, read_arguments
 from rise_bench.model.wire import Names
 from rise_bench.plain import one_line
-from rise_bench.types import Assistant, ModelRequest, Reply, System, ToolCall, ToolResult
+from rise_bench.types import Assistant, ModelRequest, Reply, System, ToolCall, ToolResult, canonical
 
 __all__ = ["Episode", "Setting"]
 
@@ -78,7 +80,7 @@ class Episode:
         self._open: set[asyncio.Future[ToolResult]] = set()
         self._failure = ""
         self._stopped = threading.Lock()
-        self._meter = Meter()
+        self._meter = Meter(most=request.tokens)
         self._began = time.monotonic()
         self._gateway = Gateway(request.tools, self._called, self._flooded, setting.upstream, self._meter)
         mark = "" if setting.confined else self._gateway.token
@@ -202,8 +204,8 @@ class Episode:
         for index, wanted in enumerate(together):
             identity = history.call_id(step, index)
             self._waiting[identity] = wanted
-            name = self._names.id(clean_text(wanted.name))
-            calls.append(ToolCall(id=identity, tool=name, arguments=read_arguments(wanted.arguments)))
+            name = self._names.id(self._masked(clean_text(wanted.name)))
+            calls.append(ToolCall(id=identity, tool=name, arguments=self._arguments(wanted)))
         return self._metered(Reply(message=Assistant(tool_calls=tuple(calls))))
 
     def _over(self, ended: Ended) -> Reply:
@@ -211,7 +213,7 @@ class Episode:
             what = f"the agent program was not started: {self._shown(ended.unstarted)}"
             raise ModelFault(what, where=self._setting.program.words[0], remedy="name what it needs with mount=")
         if ended.code == 0:
-            return self._metered(Reply(message=Assistant(content=clean_text(ended.stdout.strip()))))
+            return self._metered(Reply(message=Assistant(content=self._masked(clean_text(ended.stdout.strip())))))
         how = f"ended with exit status {ended.code}" if ended.code > 0 else f"was ended by signal {-ended.code}"
         last = self._shown(ended.stderr.strip().splitlines()[-1]) if ended.stderr.strip() else ""
         return self._failed(f"{how}: {last}" if last else how)
@@ -228,8 +230,20 @@ class Episode:
         given, made = self._meter.take()
         return reply.model_copy(update={"input_tokens": given, "output_tokens": made})
 
+    def _arguments(self, wanted: _Wanted) -> dict[str, JsonValue] | str:
+        found = read_arguments(wanted.arguments)
+        if isinstance(found, str):
+            return self._masked(found)
+        text = canonical(found)
+        masked: dict[str, JsonValue] = json.loads(self._masked(text)) if self._gateway.token in text else found
+        return masked
+
+    def _masked(self, text: str) -> str:
+        """The text as a record may hold it."""
+        return text.replace(self._gateway.token, "TOKEN")
+
     def _shown(self, text: str) -> str:
-        return one_line(text.replace(self._gateway.token, "TOKEN"))[:SHOWN]
+        return one_line(self._masked(text))[:SHOWN]
 
     def stop(self) -> concurrent.futures.Future[None] | None:
         """End the program and all it started and remove its home; None where that was done before.

@@ -147,6 +147,9 @@ class Gateway:
         if self._upstream is None:
             why = "no model endpoint was named: --model-args endpoint=URL"
             return JSONResponse({"error": {"message": why, "type": "rise_gateway"}}, status_code=404)
+        if self._meter.spent:  # between its calls nobody else would notice
+            self._flooded(f"asked its model endpoint for more than {self._meter.most} tokens")
+            return JSONResponse({"error": {"message": "no tokens left", "type": "rise_gateway"}}, status_code=400)
         return await self._upstream.pass_on(request, request.path_params["path"], self._meter)
 
     # --- MCP ----------------------------------------------------------------------------------------------------------

@@ -56,6 +56,9 @@ class AgentModel:
     it started, and its attempt with `agent_failed` (DESIGN 4.2).
     """
 
+    cacheable = False
+    """A kept reply would leave out the program, which the next request then would not find in the middle of its work."""
+
     def __init__(self, name: str, identity: str, setting: Setting, endpoint: str) -> None:
         self.name = name
         self._identity = identity
@@ -174,4 +177,7 @@ def _upstream(given: _Args) -> Upstream | None:
         raise SetupError(
             f"{given.api_key_env} is not set", where=given.endpoint, remedy="set it in the environment or .env"
         )
+    if not (key.isascii() and key.isprintable()):  # no header can hold it, and an error about the header would show it
+        remedy = "set it to the key alone, without line breaks"
+        raise InputError("holds characters that no key has", where=f"api_key_env={given.api_key_env}", remedy=remedy)
     return Upstream(given.endpoint.rstrip("/"), key)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 from rise_bench.errors import InputError
 from rise_bench.ground.tree import walk
 
-__all__ = ["installed_copies", "private_below", "refuse_private"]
+__all__ = ["installed_copies", "is_private", "private_below", "refuse_private"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
 CHECKOUT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else None
@@ -20,10 +21,8 @@ OURS = frozenset({"rise_bench", "tasks", "tests", "baselines", "leaderboard", "b
 SUITE, RUN = "suite.yaml", "run.json"
 HIDDEN = frozenset({".git", ".ssh", ".aws", ".config"})
 KEYS = ".env"
-DEPTH = 5
-"""Folders below a mounted one that are searched."""
-
 SKIPPED = frozenset({"node_modules", "__pycache__"})
+PACKAGES = frozenset({"site-packages", "dist-packages"})
 
 
 def private_below(folder: Path) -> list[Path]:
@@ -35,21 +34,36 @@ def private_below(folder: Path) -> list[Path]:
             found.append(folder / here)
             folders.clear()
             continue
-        found += [Path(entry.path) for entry in others if entry.name == KEYS]
+        found += [Path(entry.path) for entry in others if entry.name == KEYS or entry.name.startswith(f"{KEYS}.")]
         for entry in list(folders):
-            if entry.name in HIDDEN or Path(entry.path) == PACKAGE:
-                found.append(Path(entry.path))
-            if entry.name in HIDDEN | SKIPPED or Path(entry.path) == PACKAGE or here.count("/") >= DEPTH - 1:
+            path = Path(entry.path)
+            private = entry.name in HIDDEN or _is_package(path)
+            if private:
+                found.append(path)
+            elif entry.name in PACKAGES and _is_package(path / PACKAGE.name):
+                found.append(path / PACKAGE.name)
+            if private or entry.name in SKIPPED | PACKAGES:
                 folders.remove(entry)
     return found
 
 
 def installed_copies(shown: Path) -> list[Path]:
     """Copies of this package, whose data are tasks with their answers, in a runtime that an agent is shown."""
-    copies = [path.parent for path in shown.glob("lib/python*/site-packages/rise_bench/__init__.py")]
+    places = (place for name in sorted(PACKAGES) for place in shown.glob(f"lib/python*/{name}/{PACKAGE.name}"))
+    copies = [place for place in places if _is_package(place)]
     if PACKAGE.is_relative_to(shown) and PACKAGE not in copies:
         copies.append(PACKAGE)
     return copies
+
+
+def _is_package(folder: Path) -> bool:
+    """Whether a folder is this package or a copy of it: its name alone may be anything's."""
+    return folder == PACKAGE or (folder.name == PACKAGE.name and (folder / "__init__.py").is_file())
+
+
+def is_private(path: Path) -> bool:
+    """Whether `refuse_private` refuses the path."""
+    return bool(_why(path.resolve()))
 
 
 def refuse_private(path: Path) -> None:
@@ -68,7 +82,7 @@ def _why(real: Path) -> str:
     """What is wrong with showing a resolved path; empty where nothing is."""
     if real == Path("/") or real == Path.home().resolve() or Path.home().resolve().is_relative_to(real):
         return "a whole home folder"
-    if real == Path(os.path.realpath(os.environ.get("TMPDIR", "/tmp"))):
+    if Path(os.path.realpath(tempfile.gettempdir())).is_relative_to(real):
         return "every temporary folder, the tools' sandboxes among them"
     if real.is_relative_to(PACKAGE):
         return "rise-bench itself"

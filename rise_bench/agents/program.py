@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rise_bench.agents.private import private_below, refuse_private
+from rise_bench.agents.private import is_private, private_below, refuse_private
 from rise_bench.errors import InputError
 from rise_bench.ground.tree import walk
 from rise_bench.ground.wrap import SYSTEM
@@ -131,8 +131,8 @@ def _placed(words: tuple[str, ...], paths: Mapping[int, Path], named: list[Path]
                 files.append(path)
         else:
             folders.append(path if path.is_dir() else path.parent)
-    for folder in (*folders, *files):
-        refuse_private(folder)
+    for path in (*folders, *files, *runtimes):
+        refuse_private(path)
     return Program(words, _distinct(folders), _distinct(files), _distinct(runtimes))
 
 
@@ -152,7 +152,11 @@ def runtime_of(path: Path, *, is_program: bool) -> Path | None:
     for parent in path.parents:
         if (parent / "pyvenv.cfg").is_file():
             return parent
-    return path.parents[1] if is_program and path.parent.name == "bin" and len(path.parents) > 2 else None
+    if not is_program or path.parent.name != "bin" or len(path.parents) <= 2:
+        return None
+    tree = path.parents[1]
+    # A `bin` alone is no interpreter's: `~/bin/agent` must not show the home that it lies in.
+    return tree if (tree / "lib").is_dir() and not is_private(tree) else None
 
 
 def _base_of(runtime: Path) -> list[Path]:

@@ -19,7 +19,12 @@ MAX_REQUEST = 32 * 1024 * 1024
 MAX_COUNTED = 16 * 1024 * 1024
 """Bytes of an answer up to which its token counts are read."""
 
-READ_SECONDS = 600.0
+MAX_TAIL = 256 * 1024
+"""Bytes at the end of a stream of events in which its token counts are looked for."""
+
+READ_SECONDS = 300.0
+"""How long the endpoint may stay silent; less than an attempt has, so that its silence is not the program's failure."""
+
 PASSED_ON = ("content-type", "accept", "openai-beta", "anthropic-version", "anthropic-beta")
 PASSED_BACK = ("content-type", "retry-after", "x-request-id")
 NOT_SERVED = frozenset({401, 403, 408, 429})
@@ -30,6 +35,8 @@ NOT_SERVED = frozenset({401, 403, 408, 429})
 class Meter:
     """What one attempt's program asked of the endpoint."""
 
+    most: int | None = None
+    """Tokens that it may ask for; None = any number."""
     input_tokens: int = 0
     output_tokens: int = 0
     counted: bool = False
@@ -46,6 +53,11 @@ class Meter:
             self.counted = self.counted or given is not None or made is not None
             self.input_tokens += given or 0
             self.output_tokens += made or 0
+
+    @property
+    def spent(self) -> bool:
+        """Has it had all that it may?"""
+        return self.most is not None and self.input_tokens + self.output_tokens >= self.most
 
     def take(self) -> tuple[int | None, int | None]:
         """Tokens in and out since it was last asked; None where nothing was ever counted."""
@@ -103,7 +115,8 @@ async def _answer(answer: httpx2.Response, meter: Meter) -> Response:
     length = answer.headers.get("content-length", "")
     whole = length.isdecimal() and int(length) <= MAX_COUNTED
     if not whole or "json" not in answer.headers.get("content-type", ""):
-        return StreamingResponse(_stream(answer, meter), status_code=answer.status_code, headers=headers)
+        events = "event-stream" in answer.headers.get("content-type", "")
+        return StreamingResponse(_stream(answer, meter, events), status_code=answer.status_code, headers=headers)
     try:
         content = await answer.aread()
     finally:
@@ -112,20 +125,24 @@ async def _answer(answer: httpx2.Response, meter: Meter) -> Response:
     return Response(content, status_code=answer.status_code, headers=headers)
 
 
-async def _stream(answer: httpx2.Response, meter: Meter) -> AsyncIterator[bytes]:
-    """The answer as it comes; token counts are read from the last event that holds any."""
-    tail = b""
+async def _stream(answer: httpx2.Response, meter: Meter, events: bool) -> AsyncIterator[bytes]:
+    """The answer as it comes; token counts are read from the last event that holds any, else from the whole of it."""
+    tail, kept = bytearray(), MAX_TAIL if events else MAX_COUNTED
     try:
         async for part in answer.aiter_bytes():
-            tail = (tail + part)[-MAX_COUNTED // 64 :]
+            tail += part
+            if len(tail) > 2 * kept:
+                del tail[:-kept]
             yield part
     except httpx2.HTTPError as error:
         meter.failing = f"the answer broke off: {type(error).__name__}"
         raise
     finally:
         await answer.aclose()
+    if not events and _count(bytes(tail), meter):  # JSON of unknown length, often over many lines
+        return
     for line in reversed(tail.splitlines()):
-        if b'"usage"' in line and _count(line.removeprefix(b"data:").strip(), meter):
+        if b'"usage"' in line and _count(bytes(line).removeprefix(b"data:").strip(), meter):
             return
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 from dotenv import find_dotenv, load_dotenv
@@ -83,21 +84,44 @@ def amount(text: str) -> float:
 
 
 def model_args(texts: list[str]) -> dict[str, JsonValue]:
-    """`k=v,k2=v2` texts as one mapping; numbers, true, false and null are read as such, later ones win.
+    """`k=v,k2=v2` texts as one mapping; numbers, true, false, null and JSON objects are read as such, later ones win.
 
     Raises:
         InputError: a part that is no `key=value`.
     """
     found: dict[str, JsonValue] = {}
-    for part in (part for text in texts for part in text.split(",") if part.strip()):
+    for part in (part for text in texts for part in _parts(text) if part.strip()):
         key, equals, value = part.partition("=")
         if not equals or not key.strip():
             raise InputError(f"{part!r} is no key=value", where="--model-args", remedy="write k=v,k2=v2")
         read = _value(value.strip())
-        if isinstance(read, float) and not math.isfinite(read):
+        if not _is_finite(read):
             raise InputError(f"{key.strip()} is beyond all numbers", where="--model-args", remedy="give a finite one")
         found[key.strip()] = read
     return found
+
+
+def _parts(text: str) -> Iterator[str]:
+    """The text cut at its commas, but for those inside a JSON object that stands as a value."""
+    while text:
+        start = text.find("={")
+        comma = text.find(",")
+        if start >= 0 and (comma < 0 or start < comma):
+            try:
+                _, end = json.JSONDecoder().raw_decode(text, start + 1)
+            except ValueError:
+                end = start
+            comma = text.find(",", end)
+        if comma < 0:
+            comma = len(text)
+        yield text[:comma]
+        text = text[comma + 1 :]
+
+
+def _is_finite(value: JsonValue) -> bool:
+    if isinstance(value, dict | list):
+        return all(map(_is_finite, value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _value(text: str) -> JsonValue:
@@ -105,7 +129,7 @@ def _value(text: str) -> JsonValue:
         value: JsonValue = json.loads(text, parse_constant=str)
     except ValueError:
         return text
-    return value if isinstance(value, int | float | bool) or value is None else text
+    return value if isinstance(value, int | float | bool | dict) or value is None else text
 
 
 def find_run(name: str, output: Path) -> Path:

@@ -148,6 +148,11 @@ def _say_report(report: Report, done: bench.Evaluated, tasks: str) -> None:
 def _options(args: argparse.Namespace) -> bench.Options:
     if args.deterministic and args.temperature:
         raise InputError("is not greedy", where="--temperature", remedy="leave it out beside --deterministic")
+    if args.workers and args.executor == "local":
+        raise InputError("is for executors of several processes", where="--workers", remedy="add --executor ray")
+    if (args.price_in is None) != (args.price_out is None):
+        given = "--price-in" if args.price_out is None else "--price-out"
+        raise InputError("is only half of the prices", where=given, remedy="give --price-in and --price-out")
     budget = {name: getattr(args, f"budget_{name}") for name in Budget.model_fields}
     for name, value in budget.items():
         if value <= 0:

@@ -64,11 +64,12 @@ def run(args: argparse.Namespace) -> int:
         suite, runs = export(imported, args.export)
         for path in runs:
             warn(f"written: rise-bench view {path} --tasks {suite}")
+    more = {"choices": [score.model_dump(mode="json") for score in choices]} if choices else {}
+    figures = found.model_dump(mode="json") | more
     if args.output:
-        write_atomic(args.output, found.model_dump_json(indent=1) + "\n")
+        write_atomic(args.output, json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
     if args.json:
-        more = {"choices": [score.model_dump(mode="json") for score in choices]} if choices else {}
-        print_json(found.model_dump(mode="json") | more)
+        print_json(figures)
     else:
         say(_view(found, args.differences))
         if choices:
@@ -92,11 +93,20 @@ def _choices_alone(args: argparse.Namespace, choices: Sequence[ChoiceScore]) -> 
 
 def _choices(choices: Sequence[ChoiceScore]) -> RenderableType:
     rows = [
-        (c.model, c.steps, percent(c.acc), percent(c.acc_norm), percent(c.chance), f"{c.margin:.3f}", c.differing)
+        (
+            c.model,
+            c.steps,
+            percent(c.acc),
+            percent(c.acc_norm),
+            percent(c.chance),
+            f"{c.margin:.3f}",
+            c.unscored,
+            c.differing,
+        )
         for c in choices
     ]
-    columns = ["rise_choice", "steps", "acc", "acc_norm", "chance", "margin (nats)", "logged otherwise"]
-    return table(columns, rows, numbers=range(1, 7))
+    columns = ["rise_choice", "steps", "acc", "acc_norm", "chance", "margin (nats)", "not scored", "logged otherwise"]
+    return table(columns, rows, numbers=range(1, 8))
 
 
 def _imported(args: argparse.Namespace) -> Imported:

@@ -82,13 +82,16 @@ def import_inspect(path: str | Path, suite: str = "") -> Imported:
             raise InputError(what, where=str(file), remedy="import logs of different evals one by one")
     marks = {file: (other.eval.metadata or {}).get(KEY) for file, other in heads.items()}
     ours = {file: mark for file, mark in marks.items() if mark is not None}
+    missing = tuple(note for file, other in heads.items() for note in _missing(file, other))
     if not ours:
-        return _foreign(f"inspect/{root.stem}", heads)
+        found = _foreign(f"inspect/{root.stem}", heads)
+        return replace(found, notes=(*found.notes, *missing))
     if len(ours) != len(heads):
         what = "is no export of a run, as others in the folder are"
         where = next(str(file) for file in heads if file not in ours)
         raise InputError(what, where=where, remedy="import them one by one")
-    return _exported(f"inspect/{root.stem}", heads, ours, suite)
+    found = _exported(f"inspect/{root.stem}", heads, ours, suite)
+    return replace(found, notes=(*found.notes, *missing))
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -115,6 +118,18 @@ def _head(file: Path) -> EvalLog:
     text that is nested without end."""
     with _reading(file):
         return read_eval_log(file, header_only=file.suffix == ".eval", resolve_attachments=True)
+
+
+def _missing(file: Path, head: EvalLog) -> Iterator[str]:
+    """A note, where an eval was stopped or broke: attempts that were never made are neither faults nor zeros here."""
+    if file.suffix == ".eval":
+        with _reading(file):
+            held = len(read_eval_log_sample_summaries(file))
+    else:
+        held = len(head.samples or ())
+    planned = len(head.eval.dataset.sample_ids or ()) * (head.eval.config.epochs or 1)
+    if head.status != "success" or held < planned:
+        yield f"{file.name}: status {head.status!r}, {held} of {planned} attempts are in it; the figures leave out the rest"
 
 
 def _samples(file: Path, head: EvalLog, without: frozenset[str] = frozenset()) -> Iterator[EvalSample]:

@@ -111,7 +111,7 @@ def chat_rows(messages: Sequence[ChatMessage], completion: str) -> list[dict[str
     rows = [_row(message) for message in messages]
     if submitted := _submission(rows):
         asked, result = submitted
-        rows.remove(result)
+        rows.pop()  # the result: it stands last
         asked["tool_calls"] = asked["tool_calls"][:-1]
         if rows[-1] is asked and not asked["tool_calls"]:
             rows.pop()

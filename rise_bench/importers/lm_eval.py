@@ -36,6 +36,8 @@ class ChoiceScore(Record):
     chance: float
     margin: float
     """Mean lead of the expected call over the likeliest mutation, in nats."""
+    unscored: int
+    """Documents with a log-likelihood that is no finite number: they are in none of the figures."""
     differing: int
     """Documents whose logged `acc` or `acc_norm` is not what their log-likelihoods give."""
 
@@ -143,8 +145,13 @@ def _model(file: Path) -> str:
 
 
 def _documents(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(place, sample) of each document, once where lm-eval logged it once for each filter."""
+    """(place, sample) of each document, once where lm-eval logged it once for each filter.
+
+    Raises:
+        InputError: a line that is no sample of ours, or a document that would count twice.
+    """
     first = None
+    seen: set[str] = set()
     for number, row in json_lines(file):
         where = f"{file}:{number}"
         doc = row.get("doc") if isinstance(row, dict) else None
@@ -152,6 +159,9 @@ def _documents(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             raise InputError("is no sample of our lm-eval tasks", where=where, remedy=_OURS)
         first = row.get("filter") if first is None else first
         if row.get("filter") == first:
+            if doc["id"] in seen:
+                raise InputError(f"document {doc['id']!r} occurs twice", where=where, remedy="keep one log a file")
+            seen.add(doc["id"])
             yield where, row
 
 
@@ -230,21 +240,25 @@ def _notes(rows: _Rows) -> Iterator[str]:
 
 def _choice_score(file: Path) -> ChoiceScore:
     results: list[dict[str, Any]] = []
-    differing = 0
+    differing = unscored = 0
     for where, row in _documents(file):
         try:
             logs = [float(answer[0]) for answer in _answers(row, where)]
             found = choice_result(row["doc"], logs)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(
                 f"its log-likelihoods do not fit its choices: {error}", where=where, remedy=_OURS
             ) from error
-        differing += any(row.get(name) != found[name] for name in ("acc", "acc_norm"))
-        results.append(found)
+        differing += any(row.get(name) != found.get(name) for name in ("acc", "acc_norm"))
+        if "acc" in found:
+            results.append(found)
+        else:
+            unscored += 1
     if not results:
-        raise InputError("holds no document", where=str(file), remedy=_OURS)
+        what = f"holds {unscored} documents and no finite log-likelihoods" if unscored else "holds no document"
+        raise InputError(what, where=str(file), remedy=_OURS)
 
     def mean(name: str) -> float:
         return sum(float(result[name]) for result in results) / len(results)
@@ -257,5 +271,6 @@ def _choice_score(file: Path) -> ChoiceScore:
         acc_norm=mean("acc_norm"),
         chance=mean("chance"),
         margin=mean("margin"),
+        unscored=unscored,
         differing=differing,
     )

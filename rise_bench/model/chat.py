@@ -33,6 +33,10 @@ _MAX_BACKOFF = 30.0
 _ASIDE_SECONDS = 30.0
 """For what is asked beside the replies: which models, which version."""
 
+_ASIDE_RETRIES = 3
+_BUSY = (408, 409, 429, 502, 503, 504)
+"""What an endpoint says that cannot answer now, and will later."""
+
 _START = 8
 """Requests at once before anything is known of an endpoint."""
 
@@ -120,10 +124,11 @@ class ChatEndpoint:
         """URL, served id and what GET /models tells of it (owner, root, revision).
 
         An endpoint that lists no models is told by URL and id alone. Times and permissions are left out: some servers
-        make them up at each call.
+        make them up at each call. One that cannot be asked just now has no identity: with half of it a run that goes on
+        would be taken for another.
 
         Raises:
-            SetupError: nobody answers there, or the key is refused.
+            SetupError: nobody answers there, the key is refused, or it stays too busy to say.
         """
         entry = self._line.run(self._entry())
         told = {key: entry[key] for key in _IDENTITY if isinstance(entry.get(key), str) and entry[key]}
@@ -132,9 +137,9 @@ class ChatEndpoint:
     async def _entry(self) -> dict[str, Any]:
         """What GET /models says of the served model; empty where it says nothing that can be used."""
         try:
-            listed = await self._asked("/models")
-        except (failures.Refused, httpx2.HTTPError, TooLarge, TimeoutError, ValueError, RecursionError) as error:
-            if failures.is_unreachable(error) or failures.status_of(error) == 401:
+            listed = await self._listed()
+        except (failures.Refused, TooLarge, ValueError, RecursionError) as error:
+            if failures.status_of(error) == 401:
                 raise self._error(error, tries=1) from None
             return {}
         entries = listed.get("data") if isinstance(listed, dict) else listed
@@ -142,6 +147,30 @@ class ChatEndpoint:
             if isinstance(entry, dict) and entry.get("id") == self._served:
                 return entry
         return {}
+
+    async def _listed(self) -> Any:
+        """The answer of GET /models, asked again where that can help.
+
+        Raises:
+            SetupError: none came.
+            Refused, TooLarge, ValueError, RecursionError: it is of no use.
+        """
+        retries = min(_ASIDE_RETRIES, self._settings.retries)
+        for attempt in range(retries + 1):
+            try:
+                return await self._asked("/models")
+            except (failures.Refused, httpx2.HTTPError, TimeoutError) as error:
+                if not failures.worth_retrying(error, attempt=attempt, retries=retries, answered=False):
+                    if failures.is_unreachable(error):
+                        raise self._error(error, tries=attempt + 1) from None
+                    if failures.status_of(error) in _BUSY or not failures.status_of(error):
+                        said = f"GET /models: {failures.told(error, self._key)}"
+                        remedy = "run the same command again when the endpoint answers"
+                        raise SetupError(said, where=self._url, remedy=remedy) from None
+                    raise
+                pause = failures.retry_after(error)
+            await asyncio.sleep(min(_MAX_BACKOFF, self._settings.backoff * 2**attempt) if pause is None else pause)
+        raise AssertionError("unreachable")
 
     async def _asked(self, url: str) -> Any:
         async with asyncio.timeout(min(_ASIDE_SECONDS, self._settings.timeout)):

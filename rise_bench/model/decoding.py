@@ -10,7 +10,7 @@ import torch
 from transformers import DynamicCache, LogitsProcessor, StoppingCriteria, TopKLogitsWarper, TopPLogitsWarper
 from transformers.cache_utils import DynamicLayer
 
-__all__ = ["Rows", "SeededSampler", "draw_seed", "prefilled"]
+__all__ = ["Rows", "SeededSampler", "draw_seed", "joinable", "prefilled"]
 
 
 def draw_seed(seed: int, task: str, attempt: int, step: int) -> int:
@@ -72,18 +72,20 @@ class SeededSampler(LogitsProcessor):
         return scores
 
 
-def prefilled(model: Any, prompts: Sequence[Sequence[int]]) -> DynamicCache | None:
-    """Keys and values of prompts read one by one, padded on the left into one batch; None where that cannot be.
+def joinable(model: Any) -> bool:
+    """Can prompts that were read one by one be joined? Not where sliding windows or recurrences keep other state."""
+    return all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)
+
+
+def prefilled(model: Any, prompts: Sequence[Sequence[int]]) -> DynamicCache:
+    """Keys and values of prompts read one by one, padded on the left into one batch.
 
     A padded batch is read with a mask of rows x length x length, which for prompts of some thousand tokens costs more
-    than it saves (seven times the time on a CPU) and rounds otherwise than a prompt alone. So only the writing is
-    batched. Models that keep other state than all keys and values (sliding windows, recurrences) are read padded.
+    than it saves and rounds otherwise than a prompt alone. So only the writing is batched.
     """
     read: list[DynamicCache] = []
     for tokens in prompts:
         cache = DynamicCache(config=model.config)
-        if not all(type(layer) is DynamicLayer for layer in cache.layers):
-            return None
         ids = torch.tensor([list(tokens)], device=model.device)
         model.base_model(input_ids=ids, past_key_values=cache, use_cache=True)
         read.append(cache)

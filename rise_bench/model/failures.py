@@ -22,6 +22,8 @@ __all__ = [
     "refusal_in",
     "retry_after",
     "status_of",
+    "told",
+    "unread_call",
     "worth_retrying",
 ]
 
@@ -72,13 +74,19 @@ def refusal_in(found: Any) -> Refused | None:
     """
     if not isinstance(found, dict) or found.get("choices"):
         return None
-    error = found if found.get("object") == "error" else found.get("error")
-    if isinstance(error, str) and any(words in error for words in _UNPARSED):
-        return Refused(400, {}, json.dumps({"error": error}).encode())
+    error = found if "error" in (found.get("object"), found.get("type")) else found.get("error")
+    if (unread := unread_call(json.dumps(error, ensure_ascii=False))) is not None:
+        return unread
     code = error.get("code") if isinstance(error, dict) else None
     if isinstance(code, bool) or not isinstance(code, int) or not 400 <= code <= 599:
         return None
     return Refused(code, {}, json.dumps(error).encode())
+
+
+def unread_call(said: str) -> Refused | None:
+    """The refusal that an error amounts to which says that the model's call could not be parsed; it has no status."""
+    found = any(words in said for words in _UNPARSED)
+    return Refused(400, {}, json.dumps({"error": said}).encode()) if found else None
 
 
 def status_of(error: BaseException) -> int:
@@ -161,10 +169,7 @@ def as_error(error: BaseException, *, url: str, served: str, tries: int, answere
     The key is struck out of what the server said.
     """
     status = status_of(error)
-    said = server_text(error)
-    if len(key) > 3:
-        said = said.replace(key, "***")
-    said = said[:_TEXT_CHARS]
+    said = told(error, key)
     if not answered and (remedy := _setup_remedy(error, status, said, served)):
         what = "nobody answers" if is_unreachable(error) else f"HTTP {status}: {said}"
         return SetupError(what, where=url, remedy=remedy)
@@ -175,6 +180,14 @@ def as_error(error: BaseException, *, url: str, served: str, tries: int, answere
         return ModelFault(f"HTTP {status}{after}: {said}", where=url, remedy="run again with --retry-faults later")
     what = f"HTTP {status}{after}: {said}" if status else f"no usable answer{after}: {said}"
     return ModelFault(what, where=url, remedy="look into the endpoint's log; redo with --retry-faults")
+
+
+def told(error: BaseException, key: str) -> str:
+    """What went wrong, in the server's words where it gave any, cut short and without the key."""
+    said = server_text(error)
+    if len(key) > 3:
+        said = said.replace(key, "***")
+    return said[:_TEXT_CHARS]
 
 
 def _setup_remedy(error: BaseException, status: int, said: str, served: str) -> str:

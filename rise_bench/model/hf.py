@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from transformers import __version__ as transformers_version
 from rise_bench.errors import InputError
 from rise_bench.model import history
 from rise_bench.model.batching import Batcher
-from rise_bench.model.decoding import Rows, SeededSampler, draw_seed, prefilled
+from rise_bench.model.decoding import Rows, SeededSampler, draw_seed, joinable, prefilled
 from rise_bench.model.loading import (
     context_of,
     device_of,
@@ -42,6 +43,13 @@ GUARANTEE = (
     "the same versions and arguments"
 )
 """What `--deterministic` comes to here."""
+
+
+_MASK_BYTES = 1 << 30
+"""A padded batch has a mask of rows x length x length: beyond this it is read in parts."""
+
+_ASIDE = re.compile(r"_|output_|use_cache|transformers_version")
+"""Generation defaults that change nothing in what is said."""
 
 
 class Settings(Record):
@@ -152,6 +160,7 @@ class HuggingFace:
         self._context = settings.context or context_of(self._found.config, self._tokenizer)
         self._lock = threading.Lock()
         self._model: Any = None
+        self._joinable = True
         self._batcher: Batcher[_Job, _Written] = Batcher(
             self._run, self.width, length=lambda job: len(job.tokens), name=self.name
         )
@@ -207,7 +216,7 @@ class HuggingFace:
             "batch_size": self.width,
             "context": self._context,
             "commit": self._found.commit,
-            "generation_defaults": {key: value for key, value in self._defaults.items() if "version" not in key},
+            "generation_defaults": {key: value for key, value in self._defaults.items() if not _ASIDE.match(key)},
             "tool_choice": self._sampling.tool_choice,
             **self._rendering.settings(),
         }
@@ -228,11 +237,11 @@ class HuggingFace:
         tools = request.tools if self._sampling.tool_choice != "none" else ()
         step = history.steps(request)
         prompt = self._rendering.prompt(request.messages, tools, names)
-        written = ""  # a template writes its own first token
+        bare = self._rendering.apply is None  # a template writes its own first token
         with self._lock:  # a fast tokenizer's settings are not made for many threads
-            tokens: list[int] = self._tokenizer(prompt, add_special_tokens=self._rendering.apply is None).input_ids
+            tokens: list[int] = self._tokenizer(prompt, add_special_tokens=bare).input_ids
         room = min(self._sampling.max_tokens, self._context - len(tokens))
-        made = _Written("", 0, ended=False)
+        made, written = _Written("", 0, ended=False), ""
         if room > 0:
             seed = draw_seed(request.seed, request.task, request.attempt, step)
             made = self._batcher.ask(_Job(tokens, room, seed))
@@ -259,18 +268,21 @@ class HuggingFace:
     def _run(self, jobs: list[_Job]) -> list[_Written]:
         if self._model is None:
             self._model = self._loaded()
+            self._joinable = joinable(self._model)
         return self._part(jobs)
 
     def _part(self, jobs: Sequence[_Job]) -> list[_Written]:
         """A batch, in as many parts as memory wants."""
-        try:
-            return self._generate(jobs)
-        except torch.OutOfMemoryError:
-            if len(jobs) == 1:
-                raise
-        torch.cuda.empty_cache()
+        mask = len(jobs) * max(len(job.tokens) for job in jobs) ** 2
+        if len(jobs) == 1 or self._joinable or mask <= _MASK_BYTES:
+            try:
+                return self._generate(jobs)
+            except torch.OutOfMemoryError:
+                if len(jobs) == 1:
+                    raise
+            torch.cuda.empty_cache()
+            self.notice(f"{self.name}: memory does not suffice for {len(jobs)} requests at once: halved")
         half = len(jobs) // 2
-        self.notice(f"{self.name}: memory does not suffice for {len(jobs)} requests at once: halved")
         return self._part(jobs[:half]) + self._part(jobs[half:])
 
     def _loaded(self) -> Any:
@@ -314,7 +326,7 @@ class HuggingFace:
         more: dict[str, Any] = {}
         if self._rendering.apply is None:
             more = {"tokenizer": self._tokenizer, "stop_strings": list(PLAIN_STOPS)}
-        if len(jobs) > 1 and min(len(job.tokens) for job in jobs) > 1:
+        if self._joinable and len(jobs) > 1 and min(len(job.tokens) for job in jobs) > 1:
             more["past_key_values"] = prefilled(self._model, [job.tokens[:-1] for job in jobs])
         made = self._model.generate(
             input_ids=tokens.to(self._model.device),

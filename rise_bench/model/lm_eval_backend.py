@@ -33,6 +33,14 @@ GUARANTEE = "greedy, one request at a time; the rest is the backend's affair"
 """What `--deterministic` comes to here."""
 
 
+_UNKNOWN_STOPS = ("<|endoftext|>",)
+"""Where nobody tells what ends a message: lm-eval sends an empty list of stops on, which some servers refuse."""
+
+
+_SECRET = frozenset({"api_key", "auth", "auth_token", "header", "headers", "hf_token", "token", "use_auth_token"})
+"""Arguments of backends that hold keys: arguments are written into the run."""
+
+
 class Own(Record):
     """Model arguments that are ours; all others go to the backend as they are."""
 
@@ -57,6 +65,11 @@ def make(target: str, args: Mapping[str, JsonValue], suite: Suite | None, sampli
         what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise InputError(what, where="model lm-eval", remedy="correct the model argument") from None
     passed = {key: value for key, value in args.items() if key not in Own.model_fields}
+    if secret := next((key for key in passed if key.casefold() in _SECRET), None):
+        remedy = "set it in the environment (OPENAI_API_KEY, HF_TOKEN, ...)"
+        raise InputError(
+            f"{secret} is not taken: arguments are kept with the run", where="model lm-eval", remedy=remedy
+        )
     return LmEval(target, own, passed, sampling)
 
 
@@ -133,7 +146,7 @@ class LmEval:
             return list(PLAIN_STOPS)
         ids = getattr(getattr(getattr(self._lm, "model", None), "generation_config", None), "eos_token_id", None)
         if self._tokenizer is None:
-            return []
+            return list(_UNKNOWN_STOPS)
         listed = ids if isinstance(ids, list) else [ids]
         named = [self._tokenizer.eos_token, *(self._tokenizer.decode([one]) for one in listed if one is not None)]
         return list(dict.fromkeys(stop for stop in named if stop))
@@ -221,10 +234,11 @@ class LmEval:
     def _run(self, jobs: list[_Job]) -> list[str]:
         """One call of the backend. Requests of another length limit would be batches of their own in it."""
         sampling = self._sampling
-        given: dict[str, Any] = {"until": self._until, "do_sample": False, "temperature": 0.0}
+        given: dict[str, Any] = {"do_sample": False, "temperature": 0.0}
         if not (sampling.deterministic or sampling.temperature == 0):
-            given = {"until": self._until, "do_sample": True}
+            given = {"do_sample": True}
             given |= {key: value for key in ("temperature", "top_p") if (value := getattr(sampling, key)) is not None}
+        given["until"] = list(self._until)
         requests = [
             Instance("generate_until", {}, (job.prompt, {**given, "max_gen_toks": job.room}), index)
             for index, job in enumerate(jobs)

@@ -17,6 +17,9 @@ OPERATIONAL_ARGS = frozenset({"api_key_env", "backoff", "concurrency", "timeout"
 """Arguments that say how an endpoint is reached, not what answers: they stay outside a run's digest (DESIGN 9)."""
 
 
+_SECRETS = frozenset({"access_token", "auth_token", "authorization", "hf_token", "password", "secret", "token"})
+
+
 class ModelFactory(Protocol):
     """What a plug-in of kind `model` is."""
 
@@ -46,7 +49,7 @@ def load(
 
     Raises:
         PluginError: unknown or broken plug-in.
-        InputError: its target or arguments cannot be used.
+        InputError: its target or arguments cannot be used, or a secret is among them.
         SetupError: its engine or endpoint cannot be started or reached.
     """
     head, _, target = name.partition(":")
@@ -56,6 +59,9 @@ def load(
     if not callable(factory):
         remedy = "name a factory (target, args, suite, sampling)"
         raise PluginError(f"{head} is not callable", where="model", remedy=remedy)
+    if secret := next((key for key in args or {} if key.replace("-", "_").casefold() in _SECRETS), None):
+        what = f"{secret}= among the arguments would be stored with the run"
+        raise InputError(what, where=f"model {head}", remedy="set it in the environment or in .env (HF_TOKEN, ...)")
     model: Model = factory(target, dict(args or {}), suite, sampling or Sampling())
     for needed in ("name", "content", "reply", "close"):
         if not hasattr(model, needed):
@@ -67,7 +73,7 @@ def load(
 def identity_args(args: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """The arguments that belong in `RunSpec.model_args`: without those that only say how to reach the model.
 
-    No argument holds a secret: keys are read from environment variables and `load` refuses them as arguments.
+    None may hold a secret: keys are read from environment variables; `load` and the doors refuse them as arguments.
     """
     return {key: value for key, value in sorted(args.items()) if key not in OPERATIONAL_ARGS}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from huggingface_hub import snapshot_download
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
 
 from rise_bench.errors import InputError, RiseError, SetupError
 from rise_bench.model.located import Located, locate
@@ -115,6 +117,8 @@ def load_weights(found: Located, adapter: Located | None, device: torch.device, 
         SetupError: it cannot be loaded.
     """
     given = {key: value for key, value in options.items() if value}
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     with setup(found.target):
         model: Any = AutoModelForCausalLM.from_pretrained(found.folder, **given)
         if adapter is not None:

@@ -8,11 +8,14 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
-from rise_bench.errors import InputError
+from rise_bench.errors import InputError, ModelFault
 from rise_bench.model.chat import ChatEndpoint, endpoint
 from rise_bench.types import Model, ModelRequest, Reply, Sampling, Suite, canonical
 
 __all__ = ["Several", "make"]
+
+_TRY_AGAIN = 20
+"""Of so many attempts one may go to an endpoint that faulted last."""
 
 
 def make(target: str, args: Mapping[str, JsonValue], suite: Suite | None, sampling: Sampling) -> Model:
@@ -41,7 +44,9 @@ class Several:
         self._endpoints = tuple(endpoints)
         self._lock = threading.Lock()
         self._of: dict[tuple[str, int], ChatEndpoint] = {}
-        self._load = dict.fromkeys(range(len(endpoints)), 0)
+        self._load = dict.fromkeys(self._endpoints, 0)
+        self._faulted: set[ChatEndpoint] = set()
+        self._begun = 0
 
     def content(self) -> str:
         """What the endpoints say of the model, and their addresses.
@@ -51,7 +56,7 @@ class Several:
             InputError: they serve different things under one name.
         """
         told = [one.identity() for one in self._endpoints]
-        urls = sorted(str(one.pop("url")) for one in told)
+        urls = [str(one.pop("url")) for one in told]
         for one, url in zip(told, urls, strict=True):
             if one != told[0]:
                 raise InputError(
@@ -59,7 +64,7 @@ class Several:
                     where=url,
                     remedy="name endpoints of one model",
                 )
-        return canonical({**told[0], "url": ";".join(urls)})
+        return canonical({**told[0], "url": ";".join(sorted(urls))})
 
     def settings(self) -> dict[str, JsonValue]:
         """Those of the first, and how many there are; where another differs, both values."""
@@ -75,23 +80,38 @@ class Several:
         Raises:
             ModelFault: as `ChatEndpoint.reply`.
         """
-        return self._endpoint(request).reply(request)
+        busy = self._endpoint(request)
+        try:
+            made = busy.reply(request)
+        except ModelFault:
+            self._faulted.add(busy)
+            raise
+        self._faulted.discard(busy)
+        return made
 
     def _endpoint(self, request: ModelRequest) -> ChatEndpoint:
         key = (request.task, request.attempt)
         with self._lock:
             if key not in self._of:
-                least = min(self._load, key=lambda index: self._load[index])
-                self._load[least] += 1
-                self._of[key] = self._endpoints[least]
+                chosen = min(self._turn(), key=lambda one: self._load[one])
+                self._load[chosen] += 1
+                self._of[key] = chosen
             return self._of[key]
+
+    def _turn(self) -> Sequence[ChatEndpoint]:
+        """Who may take the next attempt: those that did not fault last. One that is down has always room, and would draw
+        all attempts to it; now and then it is tried again, for it may have come back.
+        """
+        self._begun += 1
+        sound = [one for one in self._endpoints if one not in self._faulted]
+        return self._endpoints if not sound or self._begun % _TRY_AGAIN == 0 else sound
 
     def ended(self, task: str, attempt: int) -> None:
         """The attempt's endpoint is free for another."""
         with self._lock:
             busy = self._of.pop((task, attempt), None)
             if busy is not None:
-                self._load[self._endpoints.index(busy)] -= 1
+                self._load[busy] -= 1
 
     def close(self) -> None:
         """Close all."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import httpx2
 
 from rise_bench.model.connection import MAX_REPLY_BYTES, TooLarge
-from rise_bench.model.failures import refusal_in
+from rise_bench.model.failures import refusal_in, unread_call
 from rise_bench.model.wire import BadReply
 
 __all__ = ["ChatDeltas", "ResponseEvents", "gather"]
@@ -58,6 +58,8 @@ def _event(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
+        if (unread := unread_call(text)) is not None:  # sent with line breaks in it, which end an event
+            raise unread from None
         raise BadReply(f"an event is no JSON ({type(error).__name__}): {text[:120]!r}") from None
     if not isinstance(found, dict):
         raise BadReply(f"an event is no object: {text[:120]!r}")

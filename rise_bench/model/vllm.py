@@ -10,19 +10,29 @@ from pathlib import Path
 from typing import Any, Literal
 
 import httpx2
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import JsonValue
 
 from rise_bench.errors import InputError, ModelFault, RiseError, SetupError
 from rise_bench.model import wire
-from rise_bench.model.chat import ChatEndpoint, Settings
-from rise_bench.model.families import family_of
+from rise_bench.model.chat import ChatEndpoint
 from rise_bench.model.located import Located, digest, locate
+from rise_bench.model.vllm_options import (
+    DETERMINISTIC,
+    Own,
+    Reading,
+    adapter_name,
+    asked,
+    command,
+    endpoint_settings,
+    reading,
+    sort_args,
+)
 from rise_bench.model.vllm_server import Server, find_executable, installed_version
 from rise_bench.model.weights import tokenizer_digest, weights_digest
 from rise_bench.plain import one_line
-from rise_bench.types import Model, ModelRequest, Record, Reply, Sampling, Suite, canonical
+from rise_bench.types import Model, ModelRequest, Reply, Sampling, Suite, canonical
 
-__all__ = ["GUARANTEE", "Own", "Vllm", "command", "make"]
+__all__ = ["GUARANTEE", "Attached", "Vllm", "make"]
 
 WIDTH = 64
 """Requests at once where nothing else is said: what fills an engine of default settings."""
@@ -35,58 +45,6 @@ GUARANTEE = (
 
 ATTACH_KEY = "VLLM_API_KEY"
 
-_KEPT = {
-    "host": "the server listens on the loopback address alone",
-    "port": "a free port is taken",
-    "uds": "the server listens on a port",
-    "api_key": "a key of its own is made for each server; to attach to a running one set VLLM_API_KEY",
-    "served_model_name": "the model is served under its own id",
-    "model": "write it behind the colon",
-    "config": "a file could change what this command is",
-    "root_path": "the client speaks to the server itself",
-    "enable_auto_tool_choice": "it follows from tool_parser=",
-    "tool_call_parser": "write tool_parser=",
-    "enable_lora": "write peft=",
-    "lora_modules": "write peft=",
-    "headless": "there would be nobody to ask",
-}
-"""Options of `vllm serve` that are ours to give, and why."""
-
-_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""What `--max-lora-rank` may be."""
-
-
-class Own(Record):
-    """Model arguments that are ours; those of a chat endpoint come beside them, and the rest goes to `vllm serve`."""
-
-    executable: str = ""
-    """The program; empty = `RISE_BENCH_VLLM`, else `vllm` on PATH."""
-    base_url: str = ""
-    """A running server to attach to, instead of one that is started."""
-    revision: str = ""
-    """Branch, tag or commit of a hub model."""
-    tokenizer: str = ""
-    tools: Literal["auto", "native", "prompted"] = "auto"
-    """How tools are told: by the chat template, or in the system message."""
-    tool_parser: str = ""
-    """vLLM's parser of calls; empty = that of the model's family."""
-    peft: str = ""
-    """A LoRA adapter."""
-    start_seconds: float = Field(default=1800.0, gt=0)
-    restarts: int = Field(default=1, ge=0, le=100)
-    """How often a server that died is started again."""
-    log: str = ""
-    """File that keeps the server's log; empty = one that goes when all went well."""
-
-
-class Reading(Record):
-    """How tools are told to the model, and who reads its calls by which parser."""
-
-    tools: Literal["native", "prompted"]
-    by: Literal["engine", "harness"]
-    parser: str
-    why: str = ""
-
 
 def make(target: str, args: Mapping[str, JsonValue], suite: Suite | None, sampling: Sampling) -> Model:
     """The model `target` (hub id or folder) behind a server that starts with the first request, or with `start`.
@@ -98,71 +56,15 @@ def make(target: str, args: Mapping[str, JsonValue], suite: Suite | None, sampli
     if not target:
         remedy = "write vllm:ID, a hub id or the folder of a model"
         raise InputError("no model named", where="model vllm", remedy=remedy)
-    own, chat, flags = _sorted(args)
+    own, chat, flags = sort_args(args)
     if own.base_url:
+        if ";" in own.base_url:
+            raise InputError("one address", where="base_url", remedy="openai:NAME shares attempts among several")
         if flags:
             what = f"{next(iter(flags))!r} is an option of a server that is started"
             raise InputError(what, where="model vllm", remedy="leave it out: base_url attaches to one that runs")
         return Attached(target, own, chat, sampling)
     return Vllm(target, own, chat, flags, sampling)
-
-
-def _sorted(args: Mapping[str, JsonValue]) -> tuple[Own, dict[str, JsonValue], dict[str, JsonValue]]:
-    """(our arguments, the endpoint client's, those for `vllm serve`)."""
-    given = {key.replace("-", "_"): value for key, value in args.items()}
-    for key, why in _KEPT.items():
-        if key in given or (key.startswith("enable_") and key.replace("enable_", "no_enable_", 1) in given):
-            raise InputError(f"{key} cannot be given", where="model vllm", remedy=why)
-    chat = {key: given.pop(key) for key in list(given) if key in Settings.model_fields and key not in Own.model_fields}
-    ours = {key: given.pop(key) for key in list(given) if key in Own.model_fields}
-    try:
-        return Own.model_validate(ours), chat, given
-    except ValidationError as error:
-        raise _refused(error) from None
-
-
-def reading(own: Own, sampling: Sampling, found: Located) -> Reading:
-    """vLLM's own parser where it has one for the family; else ours; else tools are told in the system message."""
-    if own.tools == "prompted":
-        return Reading(tools="prompted", by="harness", parser="hermes", why="as asked for")
-    if sampling.parser != "native":
-        return Reading(tools="native", by="harness", parser=sampling.parser, why="as asked for")
-    if own.tool_parser:
-        return Reading(tools="native", by="engine", parser=own.tool_parser, why="as asked for")
-    family = family_of(found.config, found.template)
-    if family is None and own.tools == "auto":
-        why = "no parser is known for its template and model type; name one with tool_parser="
-        return Reading(tools="prompted", by="harness", parser="hermes", why=why)
-    if family is not None and family.vllm_parser:
-        return Reading(tools="native", by="engine", parser=family.vllm_parser, why=f"family {family.name}")
-    why = f"family {family.name}, which vLLM has no parser for" if family else "no family known"
-    return Reading(tools="native", by="harness", parser=family.parser if family else "auto", why=why)
-
-
-def _asked(sampling: Sampling, read: Reading) -> Sampling:
-    """The sampling for the endpoint's client. Where we read the calls the server must not: tools stay in the prompt at
-    `tool_choice` none, but nothing is parsed.
-    """
-    if read.by == "engine":
-        return sampling
-    choice = "none" if read.tools == "native" and sampling.tool_choice == "auto" else sampling.tool_choice
-    return sampling.model_copy(update={"parser": read.parser, "tool_choice": choice})
-
-
-def _endpoint_settings(chat: Mapping[str, JsonValue], read: Reading, width: int) -> Settings:
-    given: dict[str, Any] = {"concurrency": width, **chat, "tools": read.tools}
-    if read.by == "harness":  # the marks of calls are special tokens in some families: they must not be left out
-        given["extra_body"] = {"skip_special_tokens": False, **given.get("extra_body", {})}
-    try:
-        return Settings.model_validate(given)
-    except ValidationError as error:
-        raise _refused(error) from None
-
-
-def _refused(error: ValidationError) -> InputError:
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"])
-    return InputError(f"{field}: {first['msg']}", where="model vllm", remedy="correct the model argument")
 
 
 # --- started ----------------------------------------------------------------------------------------------------------
@@ -196,11 +98,11 @@ class Vllm:
         self._adapter = locate(own.peft) if own.peft else None
         self._template = _template_digest(flags.get("chat_template"), self._found)
         self.reading = reading(own, sampling, self._found)
-        self._flags = {**flags, **(_DETERMINISTIC if sampling.deterministic else {})}
-        self._served = _adapter_name(own.peft) if own.peft else target
+        self._flags = {**flags, **(DETERMINISTIC if sampling.deterministic else {})}
+        self._served = adapter_name(own.peft) if own.peft else target
         seats = flags.get("max_num_seqs")
         width = seats if isinstance(seats, int) and seats > 0 else WIDTH
-        self._settings = _endpoint_settings(chat, self.reading, width)
+        self._settings = endpoint_settings(chat, self.reading, width)
         self.width = 1 if sampling.deterministic else self._settings.concurrency
         self.seeded = self._settings.send_seed and self._settings.api == "chat"
         self._command = command(
@@ -275,7 +177,7 @@ class Vllm:
                 )
                 self._server = server
                 server.start()
-                sampling = _asked(self._sampling, self.reading)
+                sampling = asked(self._sampling, self.reading)
                 self._endpoint = ChatEndpoint(
                     self._served, self._settings, sampling, key=server.key, base_url=f"{server.url}/v1"
                 )
@@ -340,50 +242,6 @@ class Vllm:
 _DYING_SECONDS = 15.0
 """What a server whose engine died gets to notice that and end."""
 
-_DETERMINISTIC: dict[str, JsonValue] = {"enable_prefix_caching": False, "seed": 0}
-
-
-def command(
-    executable: Path,
-    target: str,
-    own: Own,
-    flags: Mapping[str, JsonValue],
-    *,
-    reading: Reading,
-    found: Located,
-    adapter: Located | None = None,
-) -> list[str]:
-    """The command line, without address and port."""
-    words = [str(executable), "serve", target, "--served-model-name", target]
-    if found.commit:
-        words += ["--revision", found.commit]
-    if own.tokenizer:
-        words += ["--tokenizer", own.tokenizer]
-    if reading.by == "engine" and reading.tools == "native":
-        words += ["--enable-auto-tool-choice", "--tool-call-parser", reading.parser]
-    if adapter is not None:
-        words += ["--enable-lora", "--lora-modules", f"{_adapter_name(own.peft)}={adapter.folder}"]
-        rank = adapter.json("adapter_config.json").get("r")
-        if "max_lora_rank" not in flags and isinstance(rank, int):
-            words += ["--max-lora-rank", str(next((size for size in _RANKS if size >= rank), rank))]
-    for key, value in flags.items():
-        words += _words(key, value)
-    return words
-
-
-def _words(key: str, value: JsonValue) -> list[str]:
-    """An option as `vllm serve` takes it."""
-    name = key.replace("_", "-")
-    if not name.replace("-", "").isalnum():
-        raise InputError(f"{key!r} is no option", where="model vllm", remedy="see `vllm serve --help=all`")
-    if value is None:
-        return []
-    if isinstance(value, bool):
-        return [f"--{name}" if value else f"--no-{name}"]
-    if isinstance(value, list):
-        return [f"--{name}", *(_word(item) for item in value)]
-    return [f"--{name}", _word(value)]
-
 
 def _weights(found: Located) -> str:
     """A hub model's id and commit, which pin all of it; of a folder, the hash of its weights and configuration."""
@@ -396,14 +254,6 @@ def _template_digest(given: JsonValue, found: Located) -> str:
         return digest(found.template)
     path = Path(given)
     return digest(path.read_text(encoding="utf-8") if "{" not in given and path.is_file() else given)
-
-
-def _word(value: JsonValue) -> str:
-    return value if isinstance(value, str) else canonical(value)
-
-
-def _adapter_name(peft: str) -> str:
-    return f"{Path(peft.rstrip('/')).name}-adapter"
 
 
 def _environment(executable: Path) -> dict[str, str]:
@@ -435,11 +285,11 @@ class Attached:
         parser = "native" if native else "hermes" if own.tools == "prompted" else sampling.parser
         tools: Literal["native", "prompted"] = "prompted" if own.tools == "prompted" else "native"
         read = Reading(tools=tools, by="engine" if native else "harness", parser=parser)
-        settings = _endpoint_settings(chat, read, WIDTH)
+        settings = endpoint_settings(chat, read, WIDTH)
         key = os.environ.get(settings.api_key_env if "api_key_env" in chat else ATTACH_KEY, "").strip() or "none"
         url = own.base_url.rstrip("/").removesuffix("/v1")
         self._version = _version_and_model(url, target, key)
-        self._endpoint = ChatEndpoint(target, settings, _asked(sampling, read), key=key, base_url=f"{url}/v1")
+        self._endpoint = ChatEndpoint(target, settings, asked(sampling, read), key=key, base_url=f"{url}/v1")
         self.width = self._endpoint.width
         self.seeded = self._endpoint.seeded
 

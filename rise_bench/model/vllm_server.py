@@ -253,13 +253,19 @@ _VAGUE = re.compile(
     r"See root cause above|Executor failed|WorkerProc initialization failed|Engine core proc|EngineDead"
 )
 
+_GOES_ON = re.compile(r"\d+ validation errors? for \w+$")
+"""What is wrong stands in the line after it."""
+
 
 def telling_line(log: str) -> str:
     """The line of a log that says best why a server ended: its last error that is not a mere echo of another; else its
     last line. Harmless to print, cut to 300 characters.
     """
-    lines = [_PREFIX.sub("", one_line(line)) for line in _ENDS.split(log)]
-    errors = [line for line in lines if _TELLING.search(line)]
-    precise = [line for line in errors if not _VAGUE.search(line)]
-    said = [line for line in lines if line]
-    return (precise or errors or said or [""])[-1][:300]
+    lines = [line for raw in _ENDS.split(log) if (line := _PREFIX.sub("", one_line(raw)).strip())]
+    errors = [at for at, line in enumerate(lines) if _TELLING.search(line)]
+    precise = [at for at in errors if not _VAGUE.search(lines[at])]
+    if not lines:
+        return ""
+    at = (precise or errors or [len(lines) - 1])[-1]
+    told = lines[at : at + 2] if _GOES_ON.search(lines[at]) else [lines[at]]
+    return " ".join(told)[:300]

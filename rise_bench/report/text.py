@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -49,9 +50,9 @@ def how(about: About) -> str:
 def doubts(about: About) -> tuple[str, ...]:
     """What a reader must know of the conditions before comparing the numbers, one line each."""
     found = []
-    names = sorted({name for one in about.conditions for name in _unlike(one, about.conditions[0])})
-    if names:
-        found.append(f"made under {len(about.conditions)} different conditions (conditions.jsonl): {', '.join(names)}")
+    if changed := _changed(about.conditions):
+        most = max(changed.values())
+        found.append(f"made under {most} different conditions (conditions.jsonl): {', '.join(sorted(changed))}")
     last = about.conditions[-1] if about.conditions else None
     if last and not last.isolated:
         found.append("the servers ran without bubblewrap")
@@ -62,14 +63,16 @@ def doubts(about: About) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _unlike(one: Conditions, other: Conditions) -> list[str]:
-    """Names of what changed between two parts of a run, but for its width."""
-    # what a model can say only after its first answer is no change
-    here, there = (part.model_dump(mode="json", exclude={"since", "concurrency"}) for part in (one, other))
-    inside = {
-        f"model.{key}" for key in here["model"].keys() & there["model"] if here["model"][key] != there["model"][key]
-    }
-    return sorted({key for key in here if key != "model" and here[key] != there[key]} | inside)
+def _changed(parts: Sequence[Conditions]) -> dict[str, int]:
+    """What changed between the parts of a run, but for its width, and how many values it had."""
+    values: dict[str, set[str]] = {}
+    for part in parts:
+        told = part.model_dump(mode="json", exclude={"since", "concurrency", "model"})
+        # what a model can say only after its first answer is no change: only values that are there are compared
+        told |= {f"model.{key}": value for key, value in part.model.items()}
+        for name, value in told.items():
+            values.setdefault(name, set()).add(json.dumps(value, sort_keys=True))
+    return {name: len(found) for name, found in values.items() if len(found) > 1}
 
 
 def _cell(value: object) -> str:
