@@ -577,7 +577,8 @@ class Model(Protocol):
     A model may also have `settings() -> dict[str, JsonValue]`: what answers, beyond its identity (engine and version,
     device, precision, digests of template and rendered tools), kept beside the run and compared between runs; and
     `ended(task, attempt)`, called once whenever an attempt is over however it ended, for models that keep something per
-    attempt; and `width: int`, how many requests at once keep it busy.
+    attempt; `start()`, called once before the first attempt, for models with an engine; and `width: int`, how many requests
+    at once keep it busy.
     """
 
     name: str

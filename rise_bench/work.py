@@ -103,12 +103,14 @@ class Worker:
             raise
 
     def open(self) -> None:
-        """Open the ground: what cannot be installed or started is said now.
+        """Open the ground, and start the model's engine where it has one: what cannot be started is said now.
 
         Raises:
-            SetupError: a server cannot be started.
+            SetupError: a server or the engine cannot be started.
         """
         self._source = _open_ground(self.options, self.loaded, selected(self.loaded, self.options))
+        if (start := getattr(self.model, "start", None)) is not None:  # not at the cost of the first attempts' time
+            start()
 
     def make(self, key: Key) -> Made:
         """Make and score one attempt."""

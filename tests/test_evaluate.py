@@ -16,7 +16,7 @@ from rise_bench import bench
 from rise_bench.bench import Options, evaluate, report, score_run
 from rise_bench.errors import InputError, PluginError
 from rise_bench.runs import Run
-from rise_bench.types import Budget, Scored
+from rise_bench.types import Assistant, Budget, ModelRequest, Reply, Scored
 
 
 @pytest.fixture
@@ -124,6 +124,37 @@ def test_only_the_tasks_named_are_run_and_an_unknown_one_is_refused(options: Opt
     with pytest.raises(InputError, match="no such task") as error:
         evaluate(but(options, sample_ids=("toy/nothing",)))
     assert error.value.where == "toy/nothing"
+
+
+class Engine:
+    """A model with an engine, which must run before anything is asked."""
+
+    name = "engine"
+
+    def __init__(self) -> None:
+        self.started = 0
+
+    def start(self) -> None:
+        self.started += 1
+
+    def content(self) -> str:
+        return "engine"
+
+    def reply(self, request: ModelRequest) -> Reply:
+        return Reply(message=Assistant(content=f"Done, after {self.started} start."))
+
+    def close(self) -> None:
+        pass
+
+
+def engine(*_: object) -> Engine:
+    return Engine()
+
+
+def test_a_models_engine_is_started_once_before_the_first_attempt(options: Options) -> None:
+    run = Run.open(evaluate(but(options, model="test_evaluate:engine", attempts=2)).run)
+    last = [one.messages[-1] for one in run.trajectories()]
+    assert {message.content for message in last} == {"Done, after 1 start."}
 
 
 # --- again ------------------------------------------------------------------------------------------------------------

@@ -147,10 +147,14 @@ def test_the_finish_reason_becomes_the_stop_reason(
     assert connect().reply(asking()).stop == stop
 
 
+WRITTEN = '{"name": "files__read_file", "arguments": {"path": "a"}}'
+
+
+@pytest.mark.parametrize("content", [f"<tool_call>{WRITTEN}</tool_call>", WRITTEN], ids=["marked", "unmarked"])
 def test_calls_as_text_are_malformed_for_the_native_parser_and_calls_for_the_text_parser(
-    peer: Peer, connect: Callable[..., Model]
+    peer: Peer, connect: Callable[..., Model], content: str
 ) -> None:
-    peer.script = [says('<tool_call>{"name": "files__read_file", "arguments": {"path": "a"}}</tool_call>')]
+    peer.script = [says(content)]
     native = connect().reply(asking()).message
     assert native.tool_calls == ()
     assert "written as text" in native.malformed
@@ -169,8 +173,9 @@ def test_what_a_model_only_thinks_is_not_said(
 
 
 def test_json_in_an_answer_is_no_malformed_call(peer: Peer, connect: Callable[..., Model]) -> None:
-    peer.script = [says('The settings: {"name": "a", "size": 3}')]
-    assert connect().reply(asking()).message.malformed == ""
+    for shown in ('{"name": "a", "size": 3}', '{"name": "a", "arguments": {"size": 3}}'):  # no tool has this name
+        peer.script = [says(f"The settings: {shown}")]
+        assert connect().reply(asking()).message.malformed == ""
 
 
 @pytest.mark.parametrize(

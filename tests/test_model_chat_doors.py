@@ -80,7 +80,7 @@ def test_a_history_is_sent_as_items_with_flat_tools_and_is_not_kept_there(
         {"type": "message", "role": "system", "content": "be brief"},
         {"type": "message", "role": "user", "content": "hi"},
         {"type": "message", "role": "assistant", "content": "Let me look."},
-        {"type": "function_call", "call_id": "1", "name": "files__read_file", "arguments": '{"p":1}'},
+        {"type": "function_call", "call_id": "1", "name": "files__read_file", "arguments": '{"p": 1}'},
         {"type": "function_call_output", "call_id": "1", "output": "text"},
         {"type": "function_call", "call_id": "2", "name": "files__read_file", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "2", "output": ""},

@@ -224,6 +224,15 @@ class HuggingFace:
             found["peft"] = version("peft")
         return {**found, "guarantee": GUARANTEE} if self._sampling.deterministic else found
 
+    def start(self) -> None:
+        """Load the weights now, which the first request would else.
+
+        Raises:
+            SetupError: they cannot be loaded.
+        """
+        if self._model is None:
+            self._model = self._loaded()
+
     # --- replies --------------------------------------------------------------------------------------------------------
 
     def reply(self, request: ModelRequest) -> Reply:

@@ -13,8 +13,13 @@ from rise_bench.types import Model, Sampling, Suite
 
 __all__ = ["ModelFactory", "identity_args", "load"]
 
-OPERATIONAL_ARGS = frozenset({"api_key_env", "backoff", "concurrency", "timeout", "retries"})
-"""Arguments that say how an endpoint is reached, not what answers: they stay outside a run's digest (DESIGN 9)."""
+OPERATIONAL_ARGS = frozenset(
+    {
+        *("api_key_env", "backoff", "concurrency", "timeout", "retries"),
+        *("executable", "start_seconds", "restarts", "log"),
+    }
+)
+"""Arguments that say how an endpoint or engine is reached, not what answers: they stay outside a run's digest (DESIGN 9)."""
 
 
 _SECRETS = frozenset({"access_token", "auth_token", "authorization", "hf_token", "password", "secret", "token"})

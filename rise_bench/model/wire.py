@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import JsonValue
 
 from rise_bench.model.calls import Schemas, clean_text, parse, read_arguments, without_thought
-from rise_bench.types import Assistant, Message, Reply, Sampling, Tool, ToolCall, ToolResult, canonical
+from rise_bench.types import Assistant, Message, Reply, Sampling, Tool, ToolCall, ToolResult
 
 __all__ = ["VERSION", "BadReply", "Names", "chat_messages", "fields", "first_choice", "read_reply", "tool_schema"]
 
@@ -128,7 +128,8 @@ def _call(call: ToolCall, names: Names) -> dict[str, Any]:
     return {
         "id": call.id,
         "type": "function",
-        "function": {"name": names.wire(call.tool), "arguments": canonical(arguments)},
+        # in the model's own order: sorted, its calls would not be rendered as it wrote them, nor found in a prefix cache
+        "function": {"name": names.wire(call.tool), "arguments": json.dumps(arguments, ensure_ascii=False)},
     }
 
 
@@ -217,7 +218,8 @@ def _from_text(
         calls = tuple(call.model_copy(update={"tool": names.id(call.tool)}) for call in parsed.calls)
         return parsed.text if calls else content, calls, parsed.malformed
     parsed = parse(content, id_prefix=f"call_{step}")
-    if parsed.marked:  # the model called, the endpoint did not see it: neither an answer nor a call
+    offered = bool(parsed.calls) and all(call.tool in names.to_id for call in parsed.calls)
+    if parsed.marked or offered:  # the model called, the endpoint did not see it: neither an answer nor a call
         unseen = f"calls written as text ({parsed.syntax}) that the endpoint did not read"
         return content, (), parsed.malformed or unseen
     return content, (), ""
