@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +29,9 @@ def percent(value: Estimate | float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f} %"
 
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
 def how(about: About) -> str:
     """How the model was asked and read, and by what, on one line."""
     sampling = about.sampling
@@ -41,10 +45,18 @@ def how(about: About) -> str:
     parts = ["greedy" if greedy else f"temperature {sampling.temperature}"]
     for conditions in about.conditions[-1:]:
         asked |= conditions.model  # a model says which parser `native` came to
-    parts += [f"{key} {json.dumps(value).strip(chr(34))}" for key, value in asked.items() if value not in ("", None)]
+    parts += [
+        f"{key.replace('_', ' ')} {_brief(value)}" for key, value in asked.items() if value not in ("", None, [], {})
+    ]
     for conditions in about.conditions[-1:]:
         parts.append(f"{conditions.executor}, {conditions.concurrency} at once, rise-bench {conditions.rise_bench}")
     return ", ".join(parts)
+
+
+def _brief(value: JsonValue) -> str:
+    """A setting as text, of a digest only the beginning; the whole is in `conditions.jsonl`."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text[:12] if _DIGEST.fullmatch(text) else text
 
 
 def doubts(about: About) -> tuple[str, ...]:
