@@ -9,8 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from rise_bench.model.calls import clean_text, parse, without_thought
-from rise_bench.model.prompt import prompted
+from rise_bench.model.prompt import plain_prompt, prompted, read_text
 from rise_bench.model.wire import Names
 from rise_bench.static import Judged, Step, distractors, judge, steps
 from rise_bench.stats import mean_interval
@@ -120,12 +119,6 @@ def _hash(text: str) -> str:
 # --- prompts ----------------------------------------------------------------------------------------------------------
 
 
-def plain_prompt(messages: Sequence[Mapping[str, str]]) -> str:
-    """The messages as one text with a header for each role, ending where the assistant begins."""
-    parts = [f"{message['role'].capitalize()}: {message['content']}" for message in messages]
-    return "\n\n".join([*parts, "Assistant:"])
-
-
 def chat_prompt(messages: Sequence[Mapping[str, str]], template: Callable[[list[dict[str, str]]], Any]) -> Any:
     """The messages through a model's own chat template, each in its role.
 
@@ -146,12 +139,9 @@ def chat_prompt(messages: Sequence[Mapping[str, str]], template: Callable[[list[
 
 def message_of(step: Step, text: str) -> Assistant:
     """What a model wrote, as a message: calls read by our parser in whatever syntax they are, wire names as tool ids."""
-    body = without_thought(clean_text(text).strip())[1]
     names = Names.of(step.tools)
     schemas = {names.wire(tool.id): tool.parameters for tool in step.tools}
-    parsed = parse(body, id_prefix=f"call_{step.index}", schemas=schemas)
-    calls = tuple(call.model_copy(update={"tool": names.id(call.tool)}) for call in parsed.calls)
-    return Assistant(content=parsed.text if calls else body, tool_calls=calls, malformed=parsed.malformed)
+    return read_text(text, names, parser="auto", step=step.index, schemas=schemas)
 
 
 def static_result(step: Step, text: str, loaded: LoadedSuite) -> dict[str, Any]:
