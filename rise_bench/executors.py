@@ -11,6 +11,9 @@ from rise_bench.work import Key, Made, Worker
 
 __all__ = ["Executor", "local"]
 
+_LOOK_SECONDS = 0.5
+"""How long to wait for an attempt before looking for an interrupt."""
+
 
 class Executor(Protocol):
     """What a plug-in of kind `executor` is."""
@@ -41,7 +44,8 @@ def local(worker: Worker, keys: Iterator[Key], width: int) -> Generator[Made]:
             running.add(_begin(worker, key))
         if not running:
             return
-        ended, running = wait(running, return_when=FIRST_COMPLETED)
+        # with a time-out: an interrupt that comes just before an endless wait would not end it
+        ended, running = wait(running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
         # what was made is kept before an error of another attempt ends the run
         for future in sorted(ended, key=lambda future: future.exception() is not None):
             yield future.result()

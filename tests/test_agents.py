@@ -223,7 +223,7 @@ def test_a_program_with_too_many_requests_is_stopped(tmp_path: Path) -> None:
         way.request("GET", "/mcp/guess")
         way.getresponse().read()
     """
-    failed(once(tmp_path, code), f"sent more than {MAX_REQUESTS} requests")
+    failed(once(tmp_path, code, seconds=300), f"sent more than {MAX_REQUESTS} requests")
 
 
 def test_a_program_with_an_overlong_request_is_stopped(tmp_path: Path) -> None:

@@ -223,6 +223,30 @@ def test_an_endpoint_that_dies_after_an_answer_is_a_fault_and_not_a_set_up_error
         model.reply(asking())
 
 
+def test_a_connection_is_not_used_again_after_an_error_of_the_server(
+    peer: Peer, connect: Callable[..., Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Handler, "protocol_version", "HTTP/1.1")  # which keeps connections
+    failed: set[Any] = set()
+
+    def fails_then_hangs_up(handler: Handler, body: dict[str, Any]) -> None:
+        failed.add(handler.client_address)
+        fails(500)(handler, body)
+
+    def answers_who_has_not_failed(handler: Handler, body: dict[str, Any]) -> None:
+        if handler.client_address in failed:
+            handler.close_connection = True
+        else:
+            says("new here")(handler, body)
+
+    peer.script = [says("first"), fails_then_hangs_up, answers_who_has_not_failed]
+    model = connect(retries=0)
+    assert model.reply(asking()).message.content == "first"
+    with pytest.raises(ModelFault, match="HTTP 500"):
+        model.reply(asking())
+    assert model.reply(asking()).message.content == "new here"
+
+
 def test_an_interrupt_ends_the_request_that_was_waited_for_and_no_other(
     peer: Peer, connect: Callable[..., Model]
 ) -> None:

@@ -197,6 +197,7 @@ class Connection:
     ) -> AsyncIterator[httpx2.Response]:
         whole = f"{self._url}{url}" if url.startswith("/") else url
         client = self._client()
+        kept = True
         try:
             response = await client.send(
                 client.build_request(method, whole, content=content, headers=headers), stream=True
@@ -205,12 +206,17 @@ class Connection:
                 if server := response.headers.get("server"):
                     self.servers.add(server[:100])
                 if not response.is_success:
+                    # uvicorn hangs up after an error of the application: the next request would meet a broken connection
+                    kept = response.status_code < 500
                     raise Refused(response.status_code, response.headers, await body_of(response))
                 yield response
             finally:
                 await response.aclose()
         finally:
-            self._idle.append(client)
+            if kept:
+                self._idle.append(client)
+            else:
+                await client.aclose()
 
 
 async def body_of(response: httpx2.Response) -> bytes:
