@@ -6,13 +6,14 @@ PYTEST_ARGS ?=
 # uv does not read pip's variable for extra wheel folders
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup setup-dev demo test test-vllm test-agents lint format bench clean node
+.PHONY: help setup setup-dev demo test test-vllm test-agents ground-check lint format bench clean node
 
 help:
 	@echo "make demo   evaluate the 'lexical' agent live on the 'desk' suite, print the report, write its page"
 	@echo "make test   lint, types, tests (PYTEST_ARGS='-m \"not servers\"' leaves out what starts real servers)"
 	@echo "make test-vllm  the tests that need a real vLLM, in an environment of its own (3 GB, no GPU needed)"
 	@echo "make test-agents  the example agent of another framework, in an environment of its own"
+	@echo "make ground-check  every server of the catalogue, installed, started and called"
 	@echo "make lint   ruff and mypy only"
 	@echo "make bench  speed and memory, measured beside their aims"
 	@echo "make setup  the virtual environment only; setup-dev: with all that tests and benchmarks need (torch among it)"
@@ -84,6 +85,10 @@ $(AGENT)/.ready: examples/agents/requirements-openai-agents.txt | setup
 
 test-agents: setup-dev $(AGENT)/.ready
 	RISE_BENCH_AGENT_PYTHON=$(CURDIR)/$(AGENT)/bin/python $(BIN)/pytest tests/test_agents_framework.py $(PYTEST_ARGS)
+
+# Every server of the catalogue, installed, started and called; minutes, and a gigabyte or two of environments.
+ground-check: setup-dev node
+	$(BIN)/rise-bench ground check
 
 bench: setup-dev
 	$(BIN)/python -m benchmarks

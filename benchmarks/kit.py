@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from rise_bench.ground.replay import Cassette, History, Recording
+from rise_bench.ground.replay import Cassette, Entry, History, Recording
 from rise_bench.ground.sandbox import VISIBLE_ROOT
 from rise_bench.store import LoadedSuite, load_suite, read_record, suites, write_atomic, write_lines
 from rise_bench.types import Call, Critical, Fact, Ground, Intent, StateChange, Task, ToolCall
@@ -76,6 +76,7 @@ def _record(task: Task, cassette: Cassette, effects: Mapping[str, str]) -> None:
         content = f"{RESULT}30 lines" if read else "written"
         changed = None if read else tuple(leaf.path for leaf in change)
         recording = Recording(status="ok", content=content, changed=changed, state=None if read else change)
-        cassette.add(history.key(made), call.tool, dict(call.arguments), recording)
+        entry = Entry(key=history.key(made), tool=call.tool, arguments=dict(call.arguments), recording=recording)
+        cassette.add(entry)
         if not read:
             history.add(made)

@@ -99,7 +99,7 @@ def _make(
     conditions = partial(conditions_now, mode=options.ground, executor=options.executor, concurrency=width)
     there = total - len(left)
     progress(there, total, None)
-    run.under(conditions(worker.model))
+    run.under(conditions(worker.model, drift=worker.drifted()))
     purse, made = _Purse(options), 0
     with closing(executor(worker, purse.affordable(left), width)) as attempts:
         for made, (trajectory, scored) in enumerate(attempts, 1):
@@ -107,9 +107,9 @@ def _make(
             purse.pay(scored)
             progress(there + made, total, scored)
             if made == 1 and options.executor == "local":  # some models can say more once they have answered
-                run.under(conditions(worker.model))
+                run.under(conditions(worker.model, drift=worker.drifted()))
     if made > 1 and options.executor == "local":  # and an endpoint may have changed since
-        run.under(conditions(worker.model))
+        run.under(conditions(worker.model, drift=worker.drifted()))
     return Evaluated(run.path, made, len(left) - made, purse.spent if options.prices else None)
 
 

@@ -83,7 +83,8 @@ class Played:
 
     calls: tuple[Call, ...]
     results: tuple[ToolResult, ...]
-    state: tuple[StateChange, ...]
+    state: tuple[StateChange, ...] | None
+    """None where a server runs elsewhere: no state is captured."""
     root: str
     failed: tuple[int, ...]
     """Indices of the calls that did not succeed, by status or by a text that the ground knows as a failure."""
@@ -215,7 +216,7 @@ def _play(source: GroundSource, task: Task, calls: Sequence[Call], between: Sequ
         failed = tuple(
             i for i, r in enumerate(results) if r.status != "ok" or known.failed_text(calls[i].tool, r.content)
         )
-        return Played(tuple(calls), tuple(results), tuple(session.end_state() or ()), session.root, failed)
+        return Played(tuple(calls), tuple(results), session.end_state(), session.root, failed)
     finally:
         session.close()
 
@@ -252,8 +253,8 @@ def _record(proof: Proof, first: Played, second: Played) -> None:
     volatile: list[str] = []
     for number, (one, two) in enumerate(zip(first.values(), second.values(), strict=True)):
         volatile.extend(f"result:{number}:{pointer}" for pointer in _differences(one, two))
-    before = {change.path: change for change in first.state}
-    after = {change.path: change for change in second.state}
+    before = {change.path: change for change in first.state or ()}
+    after = {change.path: change for change in second.state or ()}
     changes: list[StateChange] = []
     for path in sorted(before.keys() | after.keys()):
         if path not in before or path not in after:
@@ -270,7 +271,7 @@ def _record(proof: Proof, first: Played, second: Played) -> None:
         update={
             "recorded": tuple(first.values()),
             "volatile": tuple(volatile),
-            "reference_state": tuple(changes),
+            "reference_state": None if first.state is None else tuple(changes),
         }
     )
     if any(changes) and all(change.match == "any" for change in changes) and not proof.task.answer:
@@ -315,8 +316,8 @@ def _free_leaves(proof: Proof, ground: GroundSource, first: Played) -> None:
         if not other.whole:
             proof.warn(f"free argument {pointer} of call {index} cannot be said otherwise: {_failure(other)}")
             continue
-        leaves = {change.path: change.after for change in other.state}
-        free |= {change.path for change in first.state if leaves.get(change.path) != change.after}
+        leaves = {change.path: change.after for change in other.state or ()}
+        free |= {change.path for change in first.state or () if leaves.get(change.path) != change.after}
     if free:
         changes = tuple(
             change.model_copy(update={"match": "any"}) if change.path in free else change
@@ -432,7 +433,7 @@ def _prove_alternatives(proof: Proof, ground: GroundSource) -> None:
 def _prove_floor(proof: Proof, ground: Ground) -> None:
     """An agent that does nothing and says everything right must not pass."""
     task = proof.task
-    idle = Played((), (), (), "", ())
+    idle = Played((), (), None if task.reference_state is None else (), "", ())
     for message in ("Done.", final_message(task)):
         if any(verdict.value != 0 for verdict in score(task, _trajectory(task, idle, message), ground)):
             proof.refuse(f"an agent that calls nothing and says {message!r} passes")

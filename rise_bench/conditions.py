@@ -34,7 +34,9 @@ class Difference(Record):
     """Is it what a comparison of two models compares? Any other makes their numbers answer different questions."""
 
 
-def conditions_now(model: Model, *, mode: GroundMode, executor: str, concurrency: int) -> Conditions:
+def conditions_now(
+    model: Model, *, mode: GroundMode, executor: str, concurrency: int, drift: tuple[str, ...] = ()
+) -> Conditions:
     """What holds for the attempts that this process is about to make."""
     settings = getattr(model, "settings", None)
     live = mode == "live"
@@ -47,6 +49,7 @@ def conditions_now(model: Model, *, mode: GroundMode, executor: str, concurrency
         isolated=not live or bwrap_problem() is None,
         clock=not live or faketime_library() is not None,
         cache=isinstance(model, CachedModel),
+        drift=drift,
         model=dict(settings()) if settings is not None else {},
     )
 

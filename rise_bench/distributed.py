@@ -41,8 +41,12 @@ def ray_executor(worker: Worker, keys: Iterator[Key], width: int) -> Generator[M
         SetupError: no cluster can be reached or started, or worker after worker dies.
         RiseError: what `Worker.of`, `open` and `make` raise there.
     """
-    if worker.options.record is not None:
-        raise InputError("needs one process", where="--record", remedy="leave out --executor ray")
+    for option, wanted in (
+        ("--record", worker.options.record is not None),
+        ("--allow-drift", worker.options.allow_drift),
+    ):
+        if wanted:
+            raise InputError("needs one process", where=option, remedy="leave out --executor ray")
     if why := getattr(worker.model, "one_process", ""):
         remedy = "start the server by itself and give its base_url=, or leave out --executor ray"
         raise InputError(why, where="--executor ray", remedy=remedy)

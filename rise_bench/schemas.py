@@ -5,12 +5,24 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from rise_bench.ground.contract import Contract
+from rise_bench.ground.recipe import Recipe
 from rise_bench.store import write_atomic
 from rise_bench.types import Conditions, Ground, Record, RunSpec, Scored, Suite, Task, Trajectory
 
 __all__ = ["FOLDER", "FORMATS", "render"]
 
-FORMATS: tuple[type[Record], ...] = (Conditions, Ground, RunSpec, Scored, Suite, Task, Trajectory)
+FORMATS: tuple[type[Record], ...] = (
+    Conditions,
+    Contract,
+    Ground,
+    Recipe,
+    RunSpec,
+    Scored,
+    Suite,
+    Task,
+    Trajectory,
+)
 """Records that stand in files by themselves."""
 
 FOLDER = Path(__file__).resolve().parent.parent / "schemas"

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from rise_bench.errors import InputError
 from rise_bench.ground.offer import offered
 from rise_bench.ground.sandbox import VISIBLE_ROOT
+from rise_bench.ground.siblings import siblings_of
 from rise_bench.model import history
 from rise_bench.model.oracle import final_message
 from rise_bench.mutations import mutated, near_misses
@@ -185,7 +186,8 @@ def judge(step: Step, message: Assistant, ground: Ground) -> Judged:
 def distractors(step: Step, ground: Ground) -> list[Distractor]:
     """The expected message with one thing wrong, in a stable order; only such whose Acc_task is 1 and Acc_intent 0.
 
-    Near misses of each critical parameter, and the same arguments sent to each other offered tool of the function group.
+    Near misses of each critical parameter, and the same arguments sent to each other offered tool of the function group or
+    of the near-miss map (`ground.siblings`).
     What the contract refuses, and what is as good as the reference (accepted, another next call), is no distractor.
     """
     if not step.nexts:
@@ -201,8 +203,10 @@ def distractors(step: Step, ground: Ground) -> list[Distractor]:
             call = mutated(expected.call, critical.argument, other)
             found.append(Distractor(_message(call, step.index), "value", critical.argument))
     known = tools_of(step.task, ground)
+    mistakable = {sibling.tool for sibling in siblings_of(expected.call.tool, step.tools)}
     for name in offers:
-        if name != expected.call.tool and known.group(name) == known.group(expected.call.tool):
+        together = known.group(name) == known.group(expected.call.tool)
+        if name != expected.call.tool and (together or name in mistakable):
             call = expected.call.model_copy(update={"tool": name})
             found.append(Distractor(_message(call, step.index), "tool"))
     kept: dict[str, Distractor] = {}

@@ -60,6 +60,15 @@ def _text(path: Path) -> str:
         raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
 
 
+class _Loader(yaml.SafeLoader):
+    """Leaves dates and instants as the text that stands there: no record has any other use for them."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the library's own attribute
+        first: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:timestamp"]
+        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 def read_yaml(path: Path) -> Any:
     """The value of a YAML file.
 
@@ -67,7 +76,7 @@ def read_yaml(path: Path) -> Any:
         InputError: missing, unreadable, not UTF-8 or not YAML; names the line.
     """
     try:
-        return yaml.safe_load(_text(path))
+        return _Loader(_text(path)).get_single_data()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -175,6 +184,21 @@ def cannot_write(path: Path, error: OSError) -> InputError:
     return InputError(f"cannot be written: {error.strerror}", where=str(path), remedy=remedy)
 
 
+FIRST_VERSION = "0-1"
+"""Version of a suite that names none."""
+
+SYSTEM_PROMPT = """\
+You are the assistant of one person and work for them with the tools that you are given. Their files are below {root}. It is
+now {now}.
+
+Do what is asked, completely, and nothing else. If something that you need is missing and cannot be found with the tools, ask
+for it in one short question before you change anything. If it cannot be done with these tools, say so and say what is
+missing. Both are allowed and are good answers. When you are done, answer in a sentence or two with every fact that was asked
+for.
+"""
+"""What agents are told where a suite has no words of its own; it is part of the suite's digest as any other."""
+
+
 # --- suites -----------------------------------------------------------------------------------------------------------
 
 
@@ -238,14 +262,15 @@ def load_suite(name: str, *, proved: bool = True) -> LoadedSuite:
     head = read_yaml(path / "suite.yaml")
     if not isinstance(head, dict):
         raise InputError("is not a mapping", where=str(path / "suite.yaml"))
-    found = str(head.get("version", ""))
+    found = str(head.get("version", FIRST_VERSION))
     if version and found != version:
         raise InputError(
             f"is version {found}, not {version}",
             where=str(path),
             remedy=f"ask for {wanted}@{found}, or install the release that holds {version}",
         )
-    head = {key: value for key, value in head.items() if key != "servers"}
+    given = {key: value for key, value in head.items() if key != "servers"}
+    head = {"name": path.resolve().name, "version": FIRST_VERSION, "system_prompt": SYSTEM_PROMPT} | given
     ground = read_record(Ground, path / "ground.json") if (path / "ground.json").is_file() else Ground(name=wanted)
     tasks = tuple(read_records(Task, path / "tasks.jsonl")) if proved else tuple(_written_tasks(path))
     suite = _record(Suite, {**head, "ground": ground.digest(), "tasks": tasks}, str(path / "suite.yaml"))

@@ -64,7 +64,7 @@ def check_suite(
     """
     loaded = load_suite(name, proved=False)
     if refreeze or not (loaded.path / "ground.json").is_file():
-        _freeze(loaded)
+        _freeze(loaded, allow_unsafe, notice)
         loaded = load_suite(name, proved=False)
     tasks = _chosen(loaded, only)
     plain = _source(loaded, tasks, allow_unsafe, varied=False, notice=notice)
@@ -121,14 +121,15 @@ def _source(
     return source
 
 
-def _freeze(loaded: LoadedSuite) -> None:
+def _freeze(loaded: LoadedSuite, allow_unsafe: bool, notice: Callable[[str], None] | None) -> None:
     """Take the contracts of the servers that `suite.yaml` names into `ground.json`."""
     head = read_yaml(loaded.path / "suite.yaml")
     servers = head.get("servers") if isinstance(head, dict) else None
     if not isinstance(servers, list) or not servers:
         raise InputError("names no servers", where=str(loaded.path / "suite.yaml"), remedy="add `servers: [...]`")
     own = recipes_in(loaded.recipes)
-    ground = freeze(loaded.suite.name, [own.get(str(server)) or load_recipe(str(server)) for server in servers])
+    recipes = [own.get(str(server)) or load_recipe(str(server)) for server in servers]
+    ground = freeze(loaded.suite.name, recipes, progress=notice, allow_unsafe=allow_unsafe)
     write_atomic(loaded.path / "ground.json", ground.model_dump_json(indent=1) + "\n")
 
 

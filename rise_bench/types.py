@@ -537,6 +537,8 @@ class Conditions(Record):
     """Did the servers' clock stand at the task's `now`?"""
     cache: bool = False
     """Could replies come from the cache?"""
+    drift: tuple[str, ...] = ()
+    """How contracts of the servers differed from the frozen ones; only where that was allowed."""
     model: dict[str, JsonValue] = Field(default_factory=dict)
     """The model's `settings()`: engine and version, device, precision, digests of template and rendered tools."""
 

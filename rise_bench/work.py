@@ -61,6 +61,8 @@ class Options:
     fresh: bool = False
     retry_faults: bool = False
     allow_unsafe: bool = False
+    allow_drift: bool = False
+    """Run servers whose contract is not the suite's frozen one; the run's conditions say how it differs."""
     max_cost: float | None = None
     """Stop handing out attempts once those made by this call cost this much, in the currency of `prices`."""
     prices: tuple[float, float] | None = None
@@ -126,6 +128,11 @@ class Worker:
             seed=_seed(self.options.seed, task.id, number),
         )
         return Made(trajectory, score_attempt(task, trajectory, self.loaded))
+
+    def drifted(self) -> tuple[str, ...]:
+        """How the contracts of servers that were started differ from the frozen ones; empty where they do not."""
+        found: dict[str, tuple[str, ...]] = getattr(self._source, "drifted", {})
+        return tuple(f"{server}: {line}" for server in sorted(found) for line in found[server])
 
     def close(self) -> None:
         """Give back ground and model. Closing twice is harmless."""
@@ -201,6 +208,7 @@ def _open_ground(options: Options, loaded: LoadedSuite, tasks: Sequence[Task]) -
         recipes=loaded.recipes,
         cassette=options.cassette or loaded.path / "cassette.jsonl",
         allow_unsafe=options.allow_unsafe,
+        allow_drift=options.allow_drift,
         notice=options.notice,
     )
     return Recorder(source, options.record) if options.record else source

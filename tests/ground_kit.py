@@ -12,6 +12,7 @@ from rise_bench.ground.freeze import freeze
 from rise_bench.ground.install import ensure
 from rise_bench.ground.recipe import Recipe
 from rise_bench.ground.sandbox import Sandbox, Variation
+from rise_bench.ground.transport import stdio
 from rise_bench.types import Ground, JsonValue, Task, ToolCall
 
 SERVERS = Path(__file__).parent / "fixtures" / "ground" / "servers"
@@ -55,7 +56,7 @@ def connected(
     recipe = odd_recipe(start)
     sandbox = Sandbox(variation)
     sandbox.set_clock(now)
-    connection = Connection("odd", sandbox.launch(recipe, ensure(recipe)), sandbox.log("odd"))
+    connection = Connection("odd", stdio(sandbox.launch(recipe, ensure(recipe))), sandbox.log("odd"))
     try:
         connection.start(30)
         yield connection, sandbox

@@ -176,7 +176,7 @@ def test_a_run_of_another_suite_is_refused(
         ("tasks.jsonl", '"tolerance":1e-6', '"tolerance":NaN', "tasks.jsonl:1: is not JSON: NaN"),
         ("tasks.jsonl", '"tolerance":1e-6', '"tolerance":1e999', "tasks.jsonl:1: is not JSON"),
         ("tasks.jsonl", '"call":0', '"call":9', "tasks.jsonl:1: critical parameter names call 9"),
-        ("cassette.jsonl", '"format":2', '"format":9', "format 9"),
+        ("cassette.jsonl", '"format":3', '"format":9', "format 9"),
         ("cassette.jsonl", '{"key":', '{"kei":', "cassette.jsonl:2: is no recording"),
     ],
 )

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from rise_bench.cli import main
+from rise_bench.ground.sandbox import means
+from rise_bench.ground.trial import WALLS
 
 NAMES = {"Python", "node", "npm", "git", "uv", "bubblewrap", "faketime", "chromium", "servers' folder", "runs' folder"}
+NAMES |= {f"sandbox: {name}" for name in WALLS}
 
 
 def findings(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, dict[str, str]]]:
@@ -31,8 +34,15 @@ def test_a_bare_machine_lacks_something_needed_and_is_exit_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    code, found = findings(capsys)
+    means.cache_clear()
+    try:
+        code, found = findings(capsys)
+    finally:
+        means.cache_clear()
     assert code == 1
+    assert found["bubblewrap"]["state"] != "ok"
+    assert found["sandbox: network"]["state"] != "ok"
+    assert "loopback answers" in found["sandbox: network"]["found"]
     assert {found[name]["state"] for name in ("node", "npm", "git")} == {"missing"}
     assert found["chromium"]["state"] == "degraded"
 

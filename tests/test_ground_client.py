@@ -17,7 +17,7 @@ from rise_bench.errors import ServerDied, SetupError
 from rise_bench.ground.client import MAX_TEXT, Connection
 from rise_bench.ground.install import ensure
 from rise_bench.ground.sandbox import Sandbox
-from rise_bench.ground.transport import MAX_LINE, Framer
+from rise_bench.ground.transport import MAX_LINE, Framer, stdio
 
 
 def processes_naming(text: str) -> list[str]:
@@ -89,6 +89,12 @@ def test_lines_that_are_no_protocol_are_passed_over() -> None:
         assert connection.call("echo", {}, 10).status == "ok"
 
 
+def test_a_second_answer_to_a_call_is_passed_over() -> None:
+    with connected() as (connection, _):
+        assert connection.call("twice", {}, 10).content == "once"
+        assert connection.call("echo", {"n": 1}, 10).structured == {"result": {"n": 1}}
+
+
 def test_output_that_is_not_utf8_is_readable_with_marks() -> None:
     with connected() as (connection, _):
         assert connection.call("not_utf8", {}, 10).content == "caf\N{REPLACEMENT CHARACTER}"
@@ -123,12 +129,13 @@ def test_an_answer_that_is_no_tool_result_is_a_protocol_error() -> None:
     [
         ("broken", 30.0, "odd: cannot be started: .*cannot find my configuration"),
         ("silent", 0.5, "odd: cannot be started: no answer within 0.5 s"),
+        ("talks", 20.0, "odd: cannot be started: .*no protocol: Listening on port 80"),
     ],
 )
 def test_a_server_that_does_not_start_says_why_and_leaves_nothing_running(start: str, seconds: float, why: str) -> None:
     sandbox = Sandbox()
     recipe = odd_recipe(start)
-    connection = Connection("odd", sandbox.launch(recipe, ensure(recipe)), sandbox.log("odd"))
+    connection = Connection("odd", stdio(sandbox.launch(recipe, ensure(recipe))), sandbox.log("odd"))
     try:
         with pytest.raises(SetupError, match=why):
             connection.start(seconds)
@@ -140,7 +147,7 @@ def test_a_server_that_does_not_start_says_why_and_leaves_nothing_running(start:
 def test_a_command_that_does_not_exist_is_a_setup_error() -> None:
     sandbox = Sandbox()
     recipe = odd_recipe().model_copy(update={"command": "/no/such/program"})
-    connection = Connection("odd", sandbox.launch(recipe, ensure(recipe)), sandbox.log("odd"))
+    connection = Connection("odd", stdio(sandbox.launch(recipe, ensure(recipe))), sandbox.log("odd"))
     try:
         with pytest.raises(SetupError, match="cannot be started"):
             connection.start(30)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
+import psutil
 import pytest
 from ground_kit import NOW, call, odd_ground, odd_recipe, odd_task
 
 from rise_bench.errors import GroundFault, InputError, ServerDied, SetupError
+from rise_bench.ground.install import ensure
 from rise_bench.ground.live import LiveGround
-from rise_bench.ground.sandbox import Variation, bwrap_problem
+from rise_bench.ground.pool import KEPT, SERVED, Pool, Slot
+from rise_bench.ground.sandbox import Sandbox, Variation, bwrap_problem, faketime_library
 from rise_bench.types import Ground, Task, ToolCall
 
 OpenGround = Callable[..., LiveGround]
@@ -202,7 +207,9 @@ def test_a_varied_ground_has_another_path_and_the_same_state(live: OpenGround) -
 
 
 def test_a_server_that_has_drifted_from_the_frozen_contract_is_refused(live: OpenGround) -> None:
-    with pytest.raises(GroundFault, match=r"odd: publishes other contracts than the frozen ground for echo"):
+    with pytest.raises(
+        GroundFault, match=r"odd: publishes other contracts than the frozen ones: echo: description changed"
+    ):
         live("other").open(odd_task())
     with pytest.raises(SetupError, match="publishes other contracts"):
         live("other").prepare(["odd"])
@@ -227,3 +234,123 @@ def test_a_server_that_cannot_start_faults_an_attempt_and_stops_a_preparation(li
 def test_a_task_that_names_what_is_not_there_is_an_input_error(live: OpenGround, task: Task, finding: str) -> None:
     with pytest.raises(InputError, match=finding):
         live().open(task)
+
+
+def test_a_server_that_changes_its_tools_midway_faults_the_attempt_in_words(live: OpenGround) -> None:
+    source = live()
+    session = source.open(odd_task())
+    with pytest.raises(GroundFault, match=r"odd: changed its tools during the attempt: .*echo: description changed"):
+        session.call(call("changes"), 30)
+    session.close()
+    fresh = source.open(odd_task())
+    assert fresh.call(call("echo"), 30).status == "ok"
+    fresh.close()
+
+
+def test_a_change_that_is_only_told_after_the_last_call_is_met_at_the_end(live: OpenGround) -> None:
+    session = live().open(odd_task())
+    session._slot.connections["odd"].call("changes", {}, 30)  # type: ignore[attr-defined]
+    with pytest.raises(GroundFault, match="changed its tools"):
+        session.end_state()
+    session.close()
+
+
+def test_a_server_that_only_says_its_tools_changed_is_looked_at_and_trusted(live: OpenGround) -> None:
+    session = live().open(odd_task())
+    assert session.call(call("says_changed"), 30).content == "done"
+    assert session.end_state() == ()
+    session.close()
+
+
+def spared(source: LiveGround, task: Task) -> Slot:
+    """The slot that is made ready once an attempt has had to wait for its server."""
+    source.open(task).close()
+    waiting = source.open(task)
+    for thread in list(source._pool._renewing.values()):
+        thread.join()
+    waiting.close()
+    (slot,) = source._pool._ready
+    return slot
+
+
+@pytest.mark.skipif(bwrap_problem() is not None, reason="without bubblewrap it sees the processes of the machine")
+def test_a_server_started_ahead_serves_what_a_fresh_one_serves(live: OpenGround) -> None:
+    recipe = odd_recipe(reset="restart", early=True)
+    source, plain = live(recipe=recipe), live(recipe=recipe, warm=False)
+    slot = spared(source, odd_task("two", "2026-01-01T00:00:00Z"))
+    pid = slot.connections["odd"].pid
+    shown = []
+    for ground in (source, plain):
+        session = ground.open(odd_task("one", NOW))
+        if ground is source:
+            assert session._slot is slot  # type: ignore[attr-defined]
+            assert slot.connections["odd"].pid == pid
+        look = json.loads(session.call(call("look"), 30).content)
+        changed = session.call(call("write", path="a.txt", text="x"), 30).changed
+        shown.append(
+            (look["uid"], look["env"].keys(), look["interfaces"], look["processes"], changed, session.end_state())
+        )
+        if faketime_library():
+            assert abs(look["now"] - datetime.fromisoformat(NOW).timestamp()) < 1
+        session.close()
+    assert shown[0] == shown[1]
+
+
+def test_what_an_attempt_left_running_is_gone_before_its_slot_is_used_again(live: OpenGround) -> None:
+    source = live(recipe=odd_recipe(reset="restart"))
+    session = source.open(odd_task())
+    assert session.call(call("spawn"), 30).content == "spawned"
+    slot = session._slot  # type: ignore[attr-defined]
+    below = psutil.Process(slot.connections["odd"].pid).children(recursive=True)
+    session.close()
+    again = source.open(odd_task())
+    assert again._slot is slot  # type: ignore[attr-defined]
+    assert [process for process in below if process.is_running()] == []
+    again.close()
+
+
+def test_once_no_attempt_begins_any_more_nothing_is_started(live: OpenGround) -> None:
+    source = live(recipe=odd_recipe(reset="restart", early=True))
+    spared(source, odd_task())
+    first, second = source.open(odd_task()), source.open(odd_task())
+    for thread in list(source._pool._renewing.values()):
+        thread.join()
+    first.close()
+    second.close()
+    assert source._pool._renewing == {}
+    assert all(slot.connections == {} for slot in source._pool._idle)
+
+
+def test_closing_the_ground_does_not_wait_for_a_server_that_is_being_started_ahead() -> None:
+    recipe = odd_recipe("silent", start_seconds=300)
+    slot = Slot(Sandbox())
+    pool = Pool(lambda one: one.ahead([recipe], {"odd": ensure(recipe)}))
+    pool.grow(lambda: slot)
+    pool.close()
+    assert not slot.sandbox.folder.exists()
+    with pytest.raises(GroundFault, match="closed"):
+        pool.take(["odd"])
+
+
+def test_servers_that_no_attempt_wanted_for_long_are_ended(live: OpenGround) -> None:
+    slot = Slot(Sandbox())
+    recipes = [odd_recipe(name=f"odd{number}") for number in range(KEPT + 2)]
+    installed = {recipe.name: ensure(recipe) for recipe in recipes}
+    try:
+        for recipe in recipes:
+            slot.prepare([recipe], installed, lambda home, root: None, "")
+        slot.retire(set())
+        assert list(slot.connections) == [recipe.name for recipe in recipes[1:]]
+    finally:
+        slot.close()
+
+
+def test_a_server_that_has_served_many_attempts_is_started_anew(live: OpenGround) -> None:
+    source = live()
+    pids = []
+    for _ in range(SERVED + 1):
+        session = source.open(odd_task())
+        pids.append(session._slot.connections["odd"].pid)  # type: ignore[attr-defined]
+        session.close()
+    assert set(pids[:SERVED]) == {pids[0]}
+    assert pids[SERVED] != pids[0]

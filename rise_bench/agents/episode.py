@@ -10,7 +10,7 @@ import os
 import queue
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
@@ -21,7 +21,7 @@ from rise_bench.agents.process import Ended, Process
 from rise_bench.agents.program import Program
 from rise_bench.agents.upstream import Meter, Upstream
 from rise_bench.errors import ModelFault
-from rise_bench.ground.sandbox import Sandbox
+from rise_bench.ground.sandbox import Sandbox, means
 from rise_bench.model import history
 from rise_bench.model.prompt import template_messages
 from rise_bench.model.shapes import clean_text, read_arguments
@@ -85,7 +85,8 @@ class Episode:
         self._gateway = Gateway(request.tools, self._called, self._flooded, setting.upstream, self._meter)
         mark = "" if setting.confined else self._gateway.token
         self._process = Process(mark, self._events.put, self._flooded)
-        self._sandbox = Sandbox()
+        # Its own files may be for their owner's eyes alone, so it stays the user that we are.
+        self._sandbox = Sandbox(used=replace(means(), own_uid=False))
         try:
             loop.run(self._start(request), START_SECONDS)
         except (OSError, ValueError, TimeoutError) as error:

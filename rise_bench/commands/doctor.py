@@ -19,7 +19,8 @@ from rise_bench.commands.terminal import print_json, say, table, text
 from rise_bench.errors import InputError
 from rise_bench.ground.install import cache_dir, find_uv, is_installed
 from rise_bench.ground.recipe import Recipe, catalog, load_recipe, recipes_in
-from rise_bench.ground.sandbox import bwrap_problem, faketime_library
+from rise_bench.ground.sandbox import bwrap_problem, faketime_library, means
+from rise_bench.ground.trial import Wall, walls
 from rise_bench.store import find_suite, read_yaml
 
 __all__ = ["add_arguments", "run"]
@@ -72,6 +73,8 @@ def _look(suite: str, output: Path) -> Iterator[Finding]:
     uv = find_uv()
     yield Finding("uv", "ok", uv) if uv else _without("uv", "servers are installed by pip, slower", "pip install uv")
     yield _bubblewrap(recipes)
+    risky = [recipe.name for recipe in recipes if recipe.risky]
+    yield from (_wall(wall, risky) for wall in walls(means()))
     library = faketime_library()
     if library:
         yield Finding("faketime", "ok", str(library))
@@ -134,13 +137,25 @@ def _without(name: str, what: str, remedy: str) -> Finding:
 def _bubblewrap(recipes: list[Recipe]) -> Finding:
     problem = bwrap_problem()
     if problem is None:
-        return Finding("bubblewrap", "ok", f"servers run isolated, without network, by {shutil.which('bwrap')}")
-    runs_code = [recipe.name for recipe in recipes if recipe.executes_code]
+        user = "each sandbox as a user of its own" if means().own_uid else "as this user"
+        return Finding("bubblewrap", "ok", f"servers run isolated, without network, {user}, by {shutil.which('bwrap')}")
+    risky = [recipe.name for recipe in recipes if recipe.risky]
     remedy = "apt-get install bubblewrap"
-    if runs_code:
-        what = f"{problem}: {', '.join(runs_code)} run code and are refused without it"
+    if risky:
+        what = f"{problem}: {', '.join(risky)} run code or open connections, and are refused without it"
         return Finding("bubblewrap", "missing", what, f"{remedy}, or pass --allow-unsafe")
     return Finding("bubblewrap", "degraded", f"{problem}: servers run unisolated in a temporary folder", remedy)
+
+
+def _wall(wall: Wall, risky: list[str]) -> Finding:
+    """What came of trying to get over one wall of the sandbox, and which servers are refused if it can be done."""
+    name = f"sandbox: {wall.name}"
+    if wall.holds:
+        return Finding(name, "ok", f"holds, by {wall.by}: {wall.found}")
+    if risky:
+        what = f"does not hold: {wall.found}; {', '.join(risky)} are refused"
+        return Finding(name, "missing", what, f"{wall.remedy}; or pass --allow-unsafe")
+    return Finding(name, "degraded", f"does not hold: {wall.found}", wall.remedy)
 
 
 def _writable(name: str, folder: Path, remedy: str) -> Finding:

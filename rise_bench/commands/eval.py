@@ -96,6 +96,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--allow-unsafe", action="store_true", help="run servers that execute code even without bubblewrap"
     )
+    how.add_argument(
+        "--allow-drift", action="store_true", help="run servers whose contract is not the suite's; the report says so"
+    )
     how.add_argument("--price-in", type=amount, metavar="SUM", help="price of a million input tokens")
     how.add_argument("--price-out", type=amount, metavar="SUM", help="price of a million output tokens")
     how.add_argument("--max-cost", type=amount, metavar="SUM", help="stop once so much is spent; needs both prices")
@@ -190,6 +193,7 @@ def _options(args: argparse.Namespace) -> bench.Options:
         fresh=args.fresh,
         retry_faults=args.retry_faults,
         allow_unsafe=args.allow_unsafe,
+        allow_drift=args.allow_drift,
         max_cost=args.max_cost,
         prices=None if args.price_in is None or args.price_out is None else (args.price_in, args.price_out),
     )

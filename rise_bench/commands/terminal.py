@@ -18,7 +18,7 @@ from rich.text import Text
 
 from rise_bench.plain import plain
 
-__all__ = ["Tick", "print_json", "progress", "say", "table", "text", "warn"]
+__all__ = ["Tick", "markdown_table", "print_json", "progress", "say", "table", "text", "warn"]
 
 _EVERY = 15.0
 """Seconds between two plain progress lines where stderr is no terminal."""
@@ -78,6 +78,14 @@ def table(
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else text(cell) for cell in row))
     return made
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Iterable[int] = ()) -> str:
+    """The same as Markdown."""
+    right = set(numbers)
+    rules = ["---:" if index in right else "---" for index in range(len(columns))]
+    cells = [columns, rules, *([plain(str(cell)).replace("|", "\\|") for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in cells)
 
 
 @contextmanager

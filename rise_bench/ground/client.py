@@ -9,19 +9,20 @@ import json
 import math
 import threading
 import weakref
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import anyio
+import psutil
 from mcp import ClientSession, MCPError
 from mcp import types as mcp_types
 from pydantic import JsonValue, ValidationError
 
 from rise_bench.errors import ServerDied, SetupError
-from rise_bench.ground.sandbox import Launch
-from rise_bench.ground.transport import process_streams
+from rise_bench.ground.transport import Streams
 from rise_bench.types import CallStatus, Tool
 
 __all__ = ["MAX_STRUCTURED", "MAX_TEXT", "Connection", "Outcome"]
@@ -31,6 +32,9 @@ MAX_TEXT = 200_000
 
 MAX_STRUCTURED = 1_000_000
 """Characters of canonical JSON up to which structured content is kept."""
+
+MAX_TOOLS = 10_000
+"""Tools after which a list counts as endless."""
 
 CLOSE_SECONDS = 10.0
 PING_SECONDS = 5.0
@@ -67,24 +71,74 @@ class _Loop:
         return asyncio.run_coroutine_threadsafe(work, self.get())
 
 
+class _Handed(Generic[_Value]):
+    """A coroutine that the loop runs for a thread that waits: `asyncio.run_coroutine_threadsafe` at two thirds of its price,
+    which is a good part of what a call costs this process.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, _Value]) -> None:
+        self._work = work
+        self._done = threading.Lock()
+        self._done.acquire()
+        self._task: asyncio.Task[None] | None = None
+        self._value: _Value
+        self._error: BaseException | None = None
+
+    def begin(self) -> None:
+        """On the loop."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            self._value = await self._work
+        except BaseException as error:
+            self._error = ConnectionError("it was given up") if isinstance(error, asyncio.CancelledError) else error
+        finally:
+            self._done.release()
+
+    def cancel(self) -> None:
+        """On the loop."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def wait(self, timeout: float) -> _Value:
+        """Its value; raises what it raised, or TimeoutError."""
+        if not self._done.acquire(timeout=timeout):
+            raise TimeoutError
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
 _loop = _Loop()
 _open: weakref.WeakSet[Connection] = weakref.WeakSet()
 
 
 class Connection:
-    """One server process and the MCP session with it. Calls may come from many threads at once."""
+    """One server and the MCP session with it. Calls may come from many threads at once.
 
-    def __init__(self, name: str, launch: Launch, log: Path) -> None:
+    Args:
+        streams: opens the way to the server, such as `stdio(launch)`.
+        log: file that takes its standard error.
+        exceeded: which of its limits it was killed for, in words; empty where it was not.
+    """
+
+    def __init__(self, name: str, streams: Streams, log: Path, exceeded: Callable[[], str] = str) -> None:
         self.name = name
-        self._launch = launch
+        self._exceeded = exceeded
+        self._streams = streams
         self._log = log
         self._scope: anyio.CancelScope | None = None
         self._closing = False
         self._session: ClientSession | None = None
         self._ready: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._done: concurrent.futures.Future[None] | None = None
+        self.pid: int | None = None
+        """Of the process that was started, bubblewrap's where there is one; None for a server that runs elsewhere."""
         self.dead = ""
         """Why no further call can be made; empty while it can."""
+        self.changed = False
+        """Has it said that its tools changed, since somebody last listed them and made this False?"""
 
     def begin(self) -> None:
         """Start the process without waiting for it."""
@@ -105,6 +159,7 @@ class Connection:
             self.dead = "it did not start"
             self.close()
             why = f"no answer within {timeout:g} s" if isinstance(error, TimeoutError) else _reason(error)
+            why = self._exceeded() or why
             raise SetupError(f"cannot be started: {why}{self._tail()}", where=self.name) from error
 
     async def _run(self) -> None:
@@ -115,8 +170,8 @@ class Connection:
                 self._scope.cancel()
             with self._scope, self._log.open("w", encoding="utf-8", errors="replace") as errors:
                 async with (
-                    process_streams(self._launch, errors) as (reader, writer),
-                    ClientSession(reader, writer) as session,
+                    self._streams(errors) as (reader, writer, self.pid),
+                    ClientSession(reader, writer, message_handler=self._heard) as session,
                 ):
                     await session.initialize()
                     self._session = session
@@ -131,11 +186,17 @@ class Connection:
             if not self._ready.done():
                 self._ready.set_exception(ConnectionError("closed before it was ready"))
 
+    async def _heard(self, message: object) -> None:
+        """What the server says of its own accord."""
+        if isinstance(message, mcp_types.ToolListChangedNotification):
+            self.changed = True
+
     def list_tools(self, timeout: float = 30.0) -> tuple[Tool, ...]:
         """The server's tools as it publishes them now, in its order; `effect` and `group` are not filled in.
 
         Raises:
             ServerDied: it ended or did not answer.
+            SetupError: what it answered is no list of tools.
         """
         return self._wait(self._list_tools(), timeout, "listing its tools")
 
@@ -144,7 +205,18 @@ class Connection:
         tools: list[Tool] = []
         cursor: str | None = None
         while True:
-            page = await session.list_tools(params=mcp_types.PaginatedRequestParams(cursor=cursor))
+            try:
+                page = await session.list_tools(params=mcp_types.PaginatedRequestParams(cursor=cursor))
+            except ValidationError as error:
+                first = error.errors()[0]
+                place = ".".join(map(str, first["loc"]))
+                raise SetupError(
+                    f"its list of tools is no valid one: {place}: {first['msg']}", where=self.name
+                ) from error
+            except MCPError as error:
+                if error.error.code == mcp_types.METHOD_NOT_FOUND and not tools:
+                    return ()  # it has prompts or resources alone
+                raise
             for tool in page.tools:
                 notes = (
                     tool.annotations.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -161,6 +233,8 @@ class Connection:
                     )
                 )
             cursor = page.next_cursor
+            if len(tools) > MAX_TOOLS:
+                raise SetupError(f"its list of tools does not end, {MAX_TOOLS} were read", where=self.name)
             if not cursor:
                 return tuple(tools)
 
@@ -214,17 +288,20 @@ class Connection:
         return self._session
 
     def _wait(self, work: Coroutine[Any, Any, _Value], timeout: float, doing: str) -> _Value:
-        future = _loop.submit(work)
+        loop, handed = _loop.get(), _Handed(work)
+        loop.call_soon_threadsafe(handed.begin)
         try:
-            return future.result(timeout)
-        except concurrent.futures.TimeoutError as error:
-            future.cancel()
+            return handed.wait(timeout)
+        except TimeoutError as error:
+            loop.call_soon_threadsafe(handed.cancel)
             why = f"hung: no answer within {timeout:g} s"
             raise self._died(why, doing) from error
         except (OSError, MCPError, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             raise self._died(f"died: {_reason(error)}", doing) from error
 
     def _died(self, why: str, doing: str) -> ServerDied:
+        if limit := self._exceeded():
+            why = f"died: {limit}"
         self.dead = self.dead or why
         tail = self._tail()
         self.close(wait=False)
@@ -239,6 +316,19 @@ class Connection:
         except OSError:
             return ""
         return f"; it last wrote: {text}" if text else ""
+
+    def memory_mb(self) -> float:
+        """What the server and all that it started hold now, in MiB; shared pages are counted in part (PSS)."""
+        if self.pid is None or self.dead:
+            return 0.0
+        total = 0
+        with suppress(psutil.Error):
+            top = psutil.Process(self.pid)
+            for process in (top, *top.children(recursive=True)):
+                with suppress(psutil.Error):
+                    held = process.memory_full_info()
+                    total += getattr(held, "pss", held.uss)
+        return round(total / 2**20, 1)
 
     def close(self, *, wait: bool = True) -> None:
         """End the process: its input is closed, then it is killed with all it started. Closing twice is harmless."""

@@ -21,6 +21,7 @@ def live(
     recipes: Path | None = None,
     cassette: Path | None = None,
     allow_unsafe: bool = False,
+    allow_drift: bool = False,
     varied: bool = False,
     notice: Callable[[str], None] | None = None,
 ) -> GroundSource:
@@ -33,6 +34,7 @@ def live(
         recipes: folder of the suite's own recipes; other servers are looked up in the catalogue by name.
         cassette: unused here; factories of all modes are called alike.
         allow_unsafe: run servers that execute code although there is no bubblewrap.
+        allow_drift: run servers whose contract is not the frozen one, and only say so.
         varied: run differently on purpose: another path and uid, the clock 37 hours later (DESIGN 3).
         notice: takes a line about each server that is installed.
 
@@ -45,6 +47,7 @@ def live(
         fixtures,
         recipes=recipes_in(recipes) if recipes else None,
         allow_unsafe=allow_unsafe,
+        allow_drift=allow_drift,
         variation=Variation.second() if varied else None,
         progress=notice,
     )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from rise_bench.errors import GroundFault, SetupError
 from rise_bench.ground.client import Connection
+from rise_bench.ground.contrast import check_names, differences
 from rise_bench.ground.install import Progress, ensure
 from rise_bench.ground.offer import mask_root
 from rise_bench.ground.recipe import Recipe
+from rise_bench.ground.remote import way_to
 from rise_bench.ground.sandbox import Sandbox
-from rise_bench.types import Effect, Ground, Server, Tool, canonical
+from rise_bench.types import Effect, Ground, Server, Tool
 
-__all__ = ["drift", "freeze", "published"]
+__all__ = ["differences", "drift", "drifted", "freeze", "published", "shown"]
 
 FREEZE_CLOCK = "2026-01-01T00:00:00+00:00"
 
@@ -48,24 +50,36 @@ def _frozen(recipe: Recipe, progress: Progress | None, allow_unsafe: bool) -> Se
     )
 
 
-def published(recipe: Recipe, *, progress: Progress | None = None, allow_unsafe: bool = False) -> tuple[Tool, ...]:
+def published(
+    recipe: Recipe, *, progress: Progress | None = None, allow_unsafe: bool = False, steady: bool = False
+) -> tuple[Tool, ...]:
     """The tools that a server publishes in an empty sandbox, its path as `{root}`.
 
+    Args:
+        steady: ask twice, and refuse a server that answers differently.
+
     Raises:
-        SetupError: it cannot be installed or started.
+        SetupError: it cannot be installed or started, or what it publishes cannot be frozen.
     """
     installed = ensure(recipe, progress)
-    sandbox = Sandbox(allow_unsafe=allow_unsafe)
-    sandbox.set_clock(FREEZE_CLOCK)
-    connection = Connection(recipe.name, sandbox.launch(recipe, installed), sandbox.log(recipe.name))
-    try:
-        connection.start(recipe.start_seconds)
-        return tuple(_masked(tool, sandbox.root) for tool in connection.list_tools())
-    except GroundFault as error:
-        raise SetupError(error.what, where=recipe.name) from error
-    finally:
-        connection.close()
-        sandbox.close()
+    with ExitStack() as stack:
+        sandbox = Sandbox(allow_unsafe=allow_unsafe)
+        stack.callback(sandbox.close)
+        sandbox.set_clock(FREEZE_CLOCK)
+        way = way_to(recipe, installed, sandbox)
+        connection = Connection(recipe.name, way, sandbox.log(recipe.name), sandbox.exceeded)
+        stack.callback(connection.close)
+        try:
+            connection.start(recipe.start_seconds)
+            listed = connection.list_tools()
+            again = connection.list_tools() if steady else listed
+        except GroundFault as error:
+            raise SetupError(error.what, where=recipe.name, remedy=error.remedy) from error
+        check_names(recipe.name, listed)
+        if found := differences(listed, again):
+            remedy = "such a server cannot be frozen: give it a fixed list"
+            raise SetupError(f"changes its tools while it runs: {shown(found)}", where=recipe.name, remedy=remedy)
+        return tuple(_masked(tool, sandbox.root) for tool in listed)
 
 
 def _effect(recipe: Recipe, tool: Tool) -> Effect:
@@ -80,28 +94,30 @@ def _masked(tool: Tool, root: str) -> Tool:
     return Tool.model_validate(mask_root(tool.model_dump(mode="json"), root))
 
 
-def drift(frozen: Server, live: Sequence[Tool], root: str) -> None:
-    """Nothing, where the live tools' contracts are the frozen ones.
+def drifted(frozen: Server, live: Sequence[Tool], root: str) -> tuple[str, ...]:
+    """How the live tools' contracts differ from the frozen ones, in words; empty = not at all.
 
     Args:
         live: what the server lists now.
         root: path of the sandbox in which it lists it.
+    """
+    return differences(frozen.tools, [_masked(tool, root) for tool in live])
+
+
+def drift(frozen: Server, live: Sequence[Tool], root: str) -> None:
+    """Nothing, where the live tools' contracts are the frozen ones; arguments as `drifted`.
 
     Raises:
-        GroundFault: a tool came, went or changed; it names them.
+        GroundFault: a tool came, went or changed; it says how.
     """
-    before = {tool.name: _contract(tool) for tool in frozen.tools}
-    now = {tool.name: _contract(_masked(tool, root)) for tool in live}
-    different = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    if different:
-        shown = ", ".join(different[:5]) + (", ..." if len(different) > 5 else "")
+    if found := drifted(frozen, live, root):
         raise GroundFault(
-            f"publishes other contracts than the frozen ground for {shown}",
+            f"publishes other contracts than the frozen ones: {shown(found)}",
             where=frozen.name,
-            remedy=f"install version {frozen.version or 'of the ground'}, or freeze the ground again",
+            remedy=f"install version {frozen.version or 'of the ground'}, freeze the ground again, or --allow-drift",
         )
 
 
-def _contract(tool: Tool) -> str:
-    parts = [tool.name, tool.description, tool.parameters, tool.annotations]
-    return hashlib.sha256(canonical(parts).encode()).hexdigest()
+def shown(found: Sequence[str], most: int = 5) -> str:
+    """The first differences on one line, with the number of the others."""
+    return "; ".join(found[:most]) + (f"; and {len(found) - most} more" if len(found) > most else "")

@@ -53,7 +53,7 @@ def find_uv() -> str | None:
 
 def environment_dir(recipe: Recipe) -> Path:
     """The folder of the recipe's environment: name, version, and a digest of packages, Python and machine."""
-    parts: list[object] = [package.model_dump(mode="json") for package in recipe.packages]
+    parts: list[object] = [package.model_dump(mode="json", exclude_none=True) for package in recipe.packages]
     parts += [platform.python_version(), platform.system(), platform.machine(), sys.base_prefix]
     digest = hashlib.sha256(canonical(parts).encode()).hexdigest()[:8]
     return cache_dir() / f"{recipe.name}-{recipe.version}-{digest}"
@@ -114,9 +114,12 @@ def _pypi(recipe: Recipe, packages: list[Package], made: Path) -> None:
     wanted = [package.requirement for package in packages] + [pin for package in packages for pin in package.pins]
     python = str(venv / "bin" / "python")
     uv = find_uv()
+    other = next((package.python for package in packages if package.python), None)
     if uv:
-        _run(recipe, [uv, "venv", "--quiet", "--python", sys.executable, str(venv)])
+        _run(recipe, [uv, "venv", "--quiet", "--python", other or sys.executable, str(venv)])
         _run(recipe, [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *wanted])
+    elif other and not platform.python_version().startswith(f"{other}."):
+        raise SetupError(f"needs Python {other}", where=recipe.name, remedy="pip install uv, which finds or fetches it")
     else:
         _run(recipe, [sys.executable, "-m", "venv", str(venv)])
         _run(recipe, [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted])

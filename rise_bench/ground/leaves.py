@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import shutil
 import sqlite3
 import tempfile
 from collections import Counter
@@ -110,10 +109,14 @@ class _Leaves(dict[str, str]):
         self[free] = text
 
 
-def sqlite_leaves(path: Path) -> dict[str, str]:
+def sqlite_leaves(data: bytes, log: bytes = b"") -> dict[str, str]:
     """`table/key` to the row as canonical JSON, and `schema/name` to the statement that made it.
 
-    The key is the primary key, else the rowid. A copy is read, with its write-ahead log, so nothing is disturbed.
+    The key is the primary key, else the rowid.
+
+    Args:
+        data: the database's bytes.
+        log: those of its write-ahead log.
 
     Raises:
         Unreadable: a broken database, or too many rows.
@@ -121,10 +124,9 @@ def sqlite_leaves(path: Path) -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="rise-bench-db-") as folder:
         copy = Path(folder) / "copy.db"
         try:
-            shutil.copyfile(path, copy)
-            log = path.with_name(f"{path.name}-wal")
-            if log.is_file() and not log.is_symlink():
-                shutil.copyfile(log, copy.with_name("copy.db-wal"))
+            copy.write_bytes(data)
+            if log:
+                copy.with_name("copy.db-wal").write_bytes(log)
             connection = sqlite3.connect(copy)
             try:
                 connection.execute("PRAGMA trusted_schema=OFF")

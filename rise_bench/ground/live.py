@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from rise_bench.errors import GroundFault, RiseError, SetupError
+from rise_bench.errors import GroundFault, RiseError, ServerDied, SetupError
+from rise_bench.ground.client import Connection
 from rise_bench.ground.fixture import materialise
-from rise_bench.ground.freeze import drift
+from rise_bench.ground.freeze import drift, drifted, shown
 from rise_bench.ground.install import Installed, Progress, ensure
 from rise_bench.ground.offer import offered, rejected
-from rise_bench.ground.pool import Pool, Slot
+from rise_bench.ground.pool import Pool, Slot, starts_ahead
 from rise_bench.ground.recipe import Recipe, load_recipe
+from rise_bench.ground.remote import elsewhere
 from rise_bench.ground.sandbox import Sandbox, Variation, parse_now
-from rise_bench.ground.state import Rules, State, difference
-from rise_bench.types import Ground, GroundMode, GroundSession, StateChange, Task, Tool, ToolCall, ToolResult
+from rise_bench.ground.state import Rules, Snapshot, State, difference
+from rise_bench.types import Ground, GroundMode, GroundSession, Server, StateChange, Task, Tool, ToolCall, ToolResult
 
 __all__ = ["LiveGround", "LiveSession"]
 
 
 class _Release(Protocol):
     def __call__(self, slot: Slot, *, clean: bool) -> None: ...
+
+
+_Check = Callable[[Slot, Iterable[str]], None]
 
 
 class LiveGround:
@@ -33,7 +38,9 @@ class LiveGround:
         fixtures: folder of the suite's fixture folders.
         recipes: server name to recipe, for servers that the catalogue does not have.
         allow_unsafe: run servers that execute code although there is no bubblewrap.
-        warm: keep the servers that a recipe says are reset by an empty folder running between attempts.
+        allow_drift: run servers whose contract is not the frozen one, and only say so.
+        warm: keep the servers that a recipe says are reset by an empty folder running between attempts, and start others
+            ahead where the recipe says that they can be.
         variation: what is different on purpose in a second reference run.
         progress: takes a line about each installation.
     """
@@ -47,6 +54,7 @@ class LiveGround:
         *,
         recipes: Mapping[str, Recipe] | None = None,
         allow_unsafe: bool = False,
+        allow_drift: bool = False,
         warm: bool = True,
         variation: Variation | None = None,
         progress: Progress | None = None,
@@ -55,14 +63,18 @@ class LiveGround:
         self._fixtures = fixtures
         self._recipes = dict(recipes or {})
         self._allow_unsafe = allow_unsafe
+        self._allow_drift = allow_drift
+        self.drifted: dict[str, tuple[str, ...]] = {}
+        """Server to how its contract differs from the frozen one, of those that were started although it does."""
         self._warm = warm
         self._variation = variation
         self._progress = progress
         self._installed: dict[str, Installed] = {}
         self._lock = threading.Lock()
-        self._pool = Pool()
-        self._used: dict[int, Slot] = {}
+        self._pool = Pool(self._renew)
+        self._used: set[Slot] = set()
         self._used_lock = threading.Lock()
+        self._closed = False
 
     def prepare(self, servers: Sequence[str]) -> None:
         """Install the servers and start each once, so that what cannot work is said before the first attempt.
@@ -82,7 +94,7 @@ class LiveGround:
         except BaseException:
             self._release(slot, clean=False)
             raise
-        self._release(slot, clean=True)
+        self._release(slot, clean=True, called=False)
 
     def open(self, task: Task) -> GroundSession:
         """A fresh session for the task's servers, set-up and clock.
@@ -104,15 +116,20 @@ class LiveGround:
         except BaseException:
             self._release(slot, clean=False)
             raise
-        rules = _rules([self._recipes[name] for name in task.servers])
-        return LiveSession(slot, tools, State(slot.sandbox.home, slot.sandbox.root, rules), self._release)
+        recipes = [self._recipes[name] for name in task.servers]
+        here = not any(recipe.url for recipe in recipes)
+        state = State(slot.sandbox.home, slot.sandbox.root, _rules(recipes)) if here else None
+        return LiveSession(slot, tools, state, self._release, self._check)
 
     def close(self) -> None:
         """Stop every server, those of sessions that are still open too: an interrupt leaves nothing behind."""
-        self._pool.close()
         with self._used_lock:
-            used = list(self._used.values())
+            self._closed = True
+            used = list(self._used)
             self._used.clear()
+        for slot in used:
+            slot.stop()
+        self._pool.close()
         for slot in used:
             slot.close()
 
@@ -123,47 +140,102 @@ class LiveGround:
                 self._recipes[name] = load_recipe(name)
             if name not in self._installed:
                 self._installed[name] = ensure(self._recipes[name], self._progress)
+                if self._progress and (line := elsewhere(self._recipes[name])):
+                    self._progress(line)
 
     def _slot(self, servers: Sequence[str]) -> Slot:
-        slot = self._pool.take(servers) or Slot(Sandbox(self._variation, allow_unsafe=self._allow_unsafe))
+        slot = self._pool.take(servers) or self._new()
         with self._used_lock:
-            self._used[id(slot)] = slot
-        return slot
+            if not self._closed:
+                self._used.add(slot)
+                return slot
+        slot.close()
+        raise GroundFault("the ground is closed")
+
+    def _new(self) -> Slot:
+        return Slot(Sandbox(self._variation, allow_unsafe=self._allow_unsafe))
 
     def _fill(self, slot: Slot, servers: Sequence[str], setup: str, now: str) -> None:
         def fill(home: Path, root: str) -> None:
             if setup:
                 materialise(self._fixtures / setup, home, root)
 
+        again = bool(slot.names)
         fresh = slot.prepare([self._recipes[name] for name in servers], self._installed, fill, now)
-        frozen = {server.name: server for server in self.ground.servers}
-        for name in fresh:
-            if name in frozen:
-                drift(frozen[name], slot.connections[name].list_tools(), slot.sandbox.root)
+        self._check(slot, servers)
+        if self._warm and again and any(starts_ahead(self._recipes[name]) for name in fresh):
+            self._pool.grow(lambda: self._spare(servers))
 
-    def _release(self, slot: Slot, *, clean: bool) -> None:
+    def _spare(self, servers: Sequence[str]) -> Slot:
+        slot = self._new()
+        slot.names = tuple(servers)
+        return slot
+
+    def _renew(self, slot: Slot) -> None:
+        """Make the slot ready for an attempt at a task like its last one."""
+        slot.ahead([self._recipes[name] for name in slot.names], self._installed)
+        self._check(slot, slot.connections)
+
+    def _check(self, slot: Slot, servers: Iterable[str]) -> None:
+        """Refuse those of the servers that are not as they were frozen; those that were looked at are not asked again.
+
+        Raises:
+            GroundFault: one is not.
+        """
+        frozen = {server.name: server for server in self.ground.servers}
+        for name in list(servers):
+            connection = slot.connections[name]
+            if name in frozen and (name in slot.unchecked or connection.changed):
+                connection.changed = False
+                self._compare(frozen[name], slot)
+            slot.unchecked.discard(name)
+
+    def _compare(self, frozen: Server, slot: Slot) -> None:
+        """Refuse a server that is not as it was frozen, or note it where drift is allowed."""
+        live = slot.connections[frozen.name].list_tools()
+        if not self._allow_drift:
+            drift(frozen, live, slot.sandbox.root)
+        elif (found := drifted(frozen, live, slot.sandbox.root)) and frozen.name not in self.drifted:
+            self.drifted[frozen.name] = found
+            if self._progress:
+                self._progress(f"{frozen.name} is not as it was frozen: {shown(found)}")
+
+    def _release(self, slot: Slot, *, clean: bool, called: bool = True) -> None:
         with self._used_lock:
-            if self._used.pop(id(slot), None) is None:
+            if slot not in self._used:
                 return  # the ground was closed under it
+            self._used.remove(slot)
         if not (self._warm and clean):
             slot.close()
             return
-        slot.retire({name for name in slot.connections if self._recipes[name].reset != "wipe"})
+        slot.retire({name for name, connection in slot.connections.items() if self._is_spent(name, connection, called)})
         self._pool.give(slot)
+
+    def _is_spent(self, name: str, connection: Connection, called: bool) -> bool:
+        """Must the server be started anew for the next attempt?"""
+        recipe = self._recipes[name]
+        return connection.changed or not (starts_ahead(recipe) if not called else recipe.reset == "wipe")
 
 
 class LiveSession:
-    """The tools of one attempt. Calls of tools that are not known to be read-only run one at a time."""
+    """The tools of one attempt. Calls of tools that are not known to be read-only run one at a time.
 
-    def __init__(self, slot: Slot, tools: Sequence[Tool], state: State, release: _Release) -> None:
+    Args:
+        state: None where a server runs elsewhere: what it changes cannot be seen, so nothing is said of what changed.
+    """
+
+    def __init__(
+        self, slot: Slot, tools: Sequence[Tool], state: State | None, release: _Release, check: _Check
+    ) -> None:
         self.root = slot.sandbox.root
         self.tools = tools
         self._slot = slot
         self._state = state
         self._release = release
+        self._check = check
         self._writing = threading.Lock()
         self._created: list[str] = []
-        self._start = self._last = state.snapshot()
+        self._start = self._last = state.snapshot() if state else Snapshot({}, frozenset())
         self._known = {tool.id: tool for tool in self.tools}
         self._closed = False
         self._clean = True
@@ -173,7 +245,7 @@ class LiveSession:
 
         Raises:
             ServerDied: the server died or hung in this call.
-            GroundFault: the session is closed.
+            GroundFault: the session is closed; the server's tools are no longer those that the agent was offered.
         """
         tool = self._known.get(call.tool)
         refusal = rejected(call, tool)
@@ -184,6 +256,8 @@ class LiveSession:
             return self._send(tool, call, timeout)
         with self._writing:
             result = self._send(tool, call, timeout)
+            if self._state is None:
+                return result
             now = self._state.snapshot()
             changed = tuple(change.path for change in difference(self._last, now, self._created))
             self._last = now
@@ -194,7 +268,10 @@ class LiveSession:
         if self._closed:
             raise GroundFault("the session is closed", where=tool.server)
         try:
-            outcome = self._slot.connections[tool.server].call(tool.name, call.arguments, timeout)
+            connection = self._slot.connections[tool.server]
+            outcome = connection.call(tool.name, call.arguments, timeout)
+            if connection.changed:
+                self._look_again()
         except RiseError:
             self._clean = False
             raise
@@ -206,9 +283,32 @@ class LiveSession:
             structured=outcome.structured,
         )
 
-    def end_state(self) -> tuple[StateChange, ...]:
-        """Canonical difference from the start, sorted by path."""
+    def _look_again(self) -> None:
+        """Compare the tools of servers that say theirs changed with what the agent was offered."""
+        names = {tool.server for tool in self.tools}
+        changed = [name for name in names if self._slot.connections[name].changed]
+        try:
+            self._check(self._slot, changed)
+        except GroundFault as error:
+            self._clean = False
+            if isinstance(error, ServerDied):
+                raise
+            raise GroundFault(
+                f"changed its tools during the attempt: {error.what}",
+                where=error.where,
+                remedy="leave such a server out: what is scored is what was frozen",
+            ) from error
+
+    def end_state(self) -> tuple[StateChange, ...] | None:
+        """Canonical difference from the start, sorted by path; None where no state is captured.
+
+        Raises:
+            GroundFault: a server's tools are no longer those that the agent was offered.
+        """
+        self._look_again()
         with self._writing:
+            if self._state is None:
+                return None
             self._last = self._state.snapshot()
             return difference(self._start, self._last, self._created)
 

@@ -1,20 +1,23 @@
-"""Slots: a sandbox with the servers that run in it, kept warm between attempts where that is clean."""
+"""Slots: a sandbox with the servers that run in it, reset between attempts, and started ahead where that is clean."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rise_bench.errors import GroundFault
+from rise_bench.errors import GroundFault, RiseError
 from rise_bench.ground.client import Connection
 from rise_bench.ground.install import Installed
 from rise_bench.ground.recipe import Recipe
+from rise_bench.ground.remote import way_to
 from rise_bench.ground.sandbox import Sandbox
 
-__all__ = ["Pool", "Slot"]
+__all__ = ["Pool", "Slot", "starts_ahead"]
 
 IDLE_LIMIT = 4
 """Slots that may wait for their next attempt."""
@@ -22,16 +25,43 @@ IDLE_LIMIT = 4
 IDLE_SECONDS = 120.0
 """After which a waiting slot is closed."""
 
+SPARES = 2
+"""Slots that are made ready while attempts run."""
 
-@dataclass
+KEPT = 8
+"""Servers that may run in a slot besides those of its attempt."""
+
+SERVED = 20
+"""Attempts after which a server is started anew all the same: some keep a handle or a child for every call."""
+
+JOIN_SECONDS = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+def starts_ahead(recipe: Recipe) -> bool:
+    """May its process start before the attempt's files are there and its clock is set?"""
+    return not recipe.url and (recipe.early or recipe.reset == "wipe")
+
+
+@dataclass(eq=False)
 class Slot:
-    """One sandbox and the connections of the servers that run in it."""
+    """One sandbox and the connections of the servers that run in it. Used by one thread at a time, stopped by any."""
 
     sandbox: Sandbox
     connections: dict[str, Connection] = field(default_factory=dict)
+    """Those used longest ago first."""
     retired: list[Connection] = field(default_factory=list)
+    names: tuple[str, ...] = ()
+    """Servers of its last attempt, which the next one is likely to want."""
+    unchecked: set[str] = field(default_factory=set)
+    """Running servers whose contract nobody has looked at since they started."""
+    served: Counter[str] = field(default_factory=Counter)
+    """Attempts that each running server has served."""
     since: float = 0.0
     """When it began to wait."""
+    stopped: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def prepare(
         self,
@@ -40,71 +70,187 @@ class Slot:
         fill: Callable[[Path, str], None],
         now: str,
     ) -> list[str]:
-        """Empty the sandbox, set its clock, fill it with a fixture, start what is not running: the newly started.
+        """Empty the sandbox, set its clock, fill it with a fixture, start what does not run yet: the newly started.
 
         Raises:
             SetupError: a server cannot be started.
             GroundFault: the sandbox cannot be emptied.
         """
+        self.names = tuple(recipe.name for recipe in recipes)
+        self._empty()
+        self.sandbox.set_clock(now)
+        self.sandbox.fill(fill)
+        return self._start(recipes, installed)
+
+    def ahead(self, recipes: Sequence[Recipe], installed: Mapping[str, Installed]) -> None:
+        """Empty the sandbox and start those of the servers that may start before the next attempt is known.
+
+        Raises:
+            SetupError: a server cannot be started.
+            GroundFault: the sandbox cannot be emptied.
+        """
+        self.names = tuple(recipe.name for recipe in recipes)
+        self._empty()
+        self.sandbox.set_clock("")
+        self._start([recipe for recipe in recipes if starts_ahead(recipe)], installed)
+
+    def _empty(self) -> None:
         for connection in self.retired:
             connection.close()
         self.retired.clear()
         self.sandbox.wipe()
-        self.sandbox.set_clock(now)
-        fill(self.sandbox.home, self.sandbox.root)
-        fresh: list[str] = []
+
+    def _start(self, recipes: Sequence[Recipe], installed: Mapping[str, Installed]) -> list[str]:
+        begun: list[str] = []
         for recipe in recipes:
             running = self.connections.get(recipe.name)
             if running is not None and running.dead:
                 running.close()
             if running is None or running.dead:
-                launch = self.sandbox.launch(recipe, installed[recipe.name])
-                connection = Connection(recipe.name, launch, self.sandbox.log(recipe.name))
-                self.connections[recipe.name] = connection
-                connection.begin()
-                fresh.append(recipe.name)
+                way = way_to(recipe, installed[recipe.name], self.sandbox)
+                running = Connection(recipe.name, way, self.sandbox.log(recipe.name), self.sandbox.exceeded)
+                begun.append(recipe.name)
+            with self._lock:
+                if self.stopped:
+                    raise GroundFault("the ground is closed")
+                self.connections.pop(recipe.name, None)
+                self.connections[recipe.name] = running
+                if recipe.name in begun:
+                    running.begin()
+        self.unchecked.update(begun)
+        for name in begun:
+            del self.served[name]
         for recipe in recipes:
             self.connections[recipe.name].start(recipe.start_seconds)
-        return fresh
+        return begun
 
     def retire(self, names: set[str]) -> None:
-        """Begin to end the servers that only a new process resets; `prepare` waits for them."""
-        for name in names & self.connections.keys():
-            connection = self.connections.pop(name)
-            connection.close(wait=False)
-            self.retired.append(connection)
+        """After an attempt: begin to end the servers that only a new process resets, those that have served long enough,
+        and those that were not wanted for long.
+        """
+        self.served.update(self.names)
+        old = {name for name, attempts in self.served.items() if attempts >= SERVED}
+        idle = [name for name in self.connections if name not in self.names]
+        surplus = set(idle[: max(0, len(idle) - KEPT)])
+        with self._lock:
+            for name in (names | old | surplus) & self.connections.keys():
+                connection = self.connections.pop(name)
+                connection.close(wait=False)
+                self.retired.append(connection)
+
+    def stop(self) -> None:
+        """Begin to end every server, for good; whoever waits for one waits no longer."""
+        with self._lock:
+            self.stopped = True
+            for connection in (*self.connections.values(), *self.retired):
+                connection.close(wait=False)
 
     def close(self) -> None:
-        """End every server and remove the sandbox."""
-        connections = [*self.connections.values(), *self.retired]
-        for connection in connections:
-            connection.close(wait=False)
-        for connection in connections:
+        """End every server and remove the sandbox. Closing twice is harmless."""
+        self.stop()
+        for connection in (*self.connections.values(), *self.retired):
             connection.close()
         self.sandbox.close()
 
 
 class Pool:
-    """Slots that wait for their next attempt. Used from many threads at once."""
+    """Slots that wait for their next attempt, and those that are made ready for one. Used from many threads at once.
 
-    def __init__(self, idle_limit: int = IDLE_LIMIT, idle_seconds: float = IDLE_SECONDS) -> None:
+    Slots are made ready only when an attempt begins: once the last one has begun, nothing more is started.
+
+    Args:
+        renew: makes a slot ready, in a thread of its own; one that it raises over is closed.
+        idle_limit: slots that may wait.
+        idle_seconds: after which a waiting slot is closed.
+        spares: slots that are made ready while attempts run.
+    """
+
+    def __init__(
+        self,
+        renew: Callable[[Slot], None],
+        *,
+        idle_limit: int = IDLE_LIMIT,
+        idle_seconds: float = IDLE_SECONDS,
+        spares: int = SPARES,
+    ) -> None:
+        self._renew = renew
         self._limit = idle_limit
         self._seconds = idle_seconds
+        self._spares = min(spares, idle_limit)
         self._lock = threading.Lock()
         self._idle: list[Slot] = []
+        """Given back as their attempts left them."""
+        self._ready: list[Slot] = []
+        self._renewing: dict[Slot, threading.Thread] = {}
+        self._awaited: dict[Slot, threading.Thread] = {}
+        """Being made ready for an attempt that waits for it."""
         self._timer: threading.Timer | None = None
         self._closed = False
 
     def take(self, names: Sequence[str]) -> Slot | None:
-        """The waiting slot in which most of the named servers run, None where none waits."""
+        """The waiting slot in which most of the named servers run, else one that is being made ready, else None.
+
+        Raises:
+            GroundFault: the pool is closed.
+        """
+        while True:
+            with self._lock:
+                if self._closed:
+                    raise GroundFault("the ground is closed")
+                found = self._best(set(names))
+                if found is not None:
+                    self._make_ready()
+                    return found
+                if not self._renewing:
+                    return None
+                slot, thread = next(iter(self._renewing.items()))
+                self._awaited[slot] = self._renewing.pop(slot)
+            thread.join()
+            with self._lock:
+                if self._awaited.pop(slot, None) is not None and not slot.stopped:
+                    return slot
+
+    def _best(self, names: set[str]) -> Slot | None:
+        """With the lock held: the slot to use, no longer waiting."""
+        waiting = [*reversed(self._ready), *reversed(self._idle)]
+        if not waiting:
+            return None
+        best = max(waiting, key=lambda slot: len(slot.connections.keys() & names))
+        (self._ready if best in self._ready else self._idle).remove(best)
+        return best
+
+    def _make_ready(self) -> None:
+        """With the lock held: an attempt begins, so another may follow; have slots made ready for it."""
+        while self._idle and len(self._ready) + len(self._renewing) < self._spares:
+            self._begin(self._idle.pop())
+
+    def grow(self, make: Callable[[], Slot]) -> None:
+        """Make one more slot ready where none waits: an attempt had to wait for servers that can be started ahead."""
         with self._lock:
-            if self._closed:
-                raise GroundFault("the ground is closed")
-            if not self._idle:
-                return None
-            best = max(self._idle, key=lambda slot: (len(slot.connections.keys() & set(names)), slot.since))
-            self._idle.remove(best)
-            return best
+            if not self._closed and len(self._idle) + len(self._ready) + len(self._renewing) < self._spares:
+                self._begin(make())
+
+    def _begin(self, slot: Slot) -> None:
+        thread = threading.Thread(target=self._work, args=(slot,), name="rise-bench-spare", daemon=True)
+        self._renewing[slot] = thread
+        thread.start()
+
+    def _work(self, slot: Slot) -> None:
+        try:
+            self._renew(slot)
+        except RiseError as error:
+            # Whatever it is, the attempt that starts the server itself meets it too, and says so.
+            logger.debug("no spare: %s", error)
+            slot.close()
+        except BaseException:
+            slot.close()
+            raise
+        with self._lock:
+            if self._renewing.pop(slot, None) is None or slot.stopped:
+                return
+            slot.since = time.monotonic()
+            self._ready.append(slot)
+            self._arm()
 
     def give(self, slot: Slot) -> None:
         """Keep the slot for later, closing the one that has waited longest where there are too many."""
@@ -114,15 +260,15 @@ class Pool:
                 surplus = [slot]
             else:
                 self._idle.append(slot)
-                surplus = self._idle[: -self._limit]
-                del self._idle[: -self._limit]
+                over = max(0, len(self._idle) + len(self._ready) + len(self._renewing) - self._limit)
+                surplus, self._idle = self._idle[:over], self._idle[over:]
                 self._arm()
         for old in surplus:
             old.close()
 
     def _arm(self) -> None:
         """With the lock held: have waiting slots looked at later."""
-        if self._timer is None and self._idle:
+        if self._timer is None and (self._idle or self._ready):
             self._timer = threading.Timer(self._seconds, self._sweep)
             self._timer.daemon = True
             self._timer.start()
@@ -131,18 +277,27 @@ class Pool:
         deadline = time.monotonic() - self._seconds
         with self._lock:
             self._timer = None
-            old = [slot for slot in self._idle if slot.since <= deadline]
+            old = [slot for slot in (*self._idle, *self._ready) if slot.since <= deadline]
             self._idle = [slot for slot in self._idle if slot.since > deadline]
+            self._ready = [slot for slot in self._ready if slot.since > deadline]
             self._arm()
         for slot in old:
             slot.close()
 
     def close(self) -> None:
-        """Close every waiting slot and take none back."""
+        """Close every waiting slot, end what is being made ready, and take none back."""
         with self._lock:
             self._closed = True
-            slots, self._idle = self._idle, []
+            slots = [*self._idle, *self._ready]
+            begun = self._renewing | self._awaited
+            for left in (self._idle, self._ready, self._renewing, self._awaited):
+                left.clear()
             if self._timer is not None:
                 self._timer.cancel()
+        for slot in (*slots, *begun):
+            slot.stop()
         for slot in slots:
+            slot.close()
+        for slot, thread in begun.items():
+            thread.join(JOIN_SECONDS)
             slot.close()

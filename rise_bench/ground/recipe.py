@@ -1,11 +1,12 @@
-"""Launch recipes: how one MCP server is installed, started, reset and read."""
+"""Catalogue entries: how one MCP server is installed, started, confined, reset and read, and what is known of it."""
 
 from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -13,10 +14,58 @@ from pydantic import Field, ValidationError, model_validator
 from rise_bench.errors import InputError
 from rise_bench.types import Record
 
-__all__ = ["CATALOG", "Package", "Recipe", "Service", "catalog", "load_recipe", "recipes_in"]
+__all__ = [
+    "CATALOG",
+    "DOMAINS",
+    "PERMISSIVE",
+    "Domain",
+    "Limits",
+    "Package",
+    "Popularity",
+    "Recipe",
+    "Risk",
+    "Service",
+    "catalog",
+    "load_recipe",
+    "recipes_in",
+]
 
 CATALOG = Path(__file__).parent / "catalog"
 """The shipped recipes, one YAML file a server."""
+
+Domain = Literal[
+    "calendar and time",
+    "communication",
+    "data analysis and charts",
+    "databases",
+    "developer tools",
+    "documents and office",
+    "files",
+    "finance",
+    "games",
+    "health",
+    "home and food",
+    "knowledge and memory",
+    "maps and geography",
+    "mathematics and science",
+    "media",
+    "operating system",
+    "productivity",
+    "security",
+    "web",
+]
+"""The 19 domains of the catalogue. The list is ours: the paper names a number of domains, not which."""
+
+DOMAINS: tuple[str, ...] = get_args(Domain)
+
+PERMISSIVE = frozenset(
+    {"MIT", "MIT-0", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "0BSD", "Unlicense", "CC0-1.0"}
+)
+"""SPDX identifiers that a released suite may rest on."""
+
+Risk = Literal["reads", "writes", "network", "executes"]
+"""The worst that a server's tools do, from harmless to not: read what is there; write in the sandbox; open network
+connections of the agent's choosing; run code that the agent gives. The last two run only in bubblewrap."""
 
 
 class Package(Record):
@@ -27,6 +76,8 @@ class Package(Record):
     version: str
     pins: tuple[str, ...] = ()
     """Further requirements of the same environment, such as `mcp<2`."""
+    python: str | None = None
+    """Version of Python that it wants, such as 3.12, where this one's will not do."""
 
     @property
     def requirement(self) -> str:
@@ -41,26 +92,62 @@ class Service(Record):
     args: tuple[str, ...] = ()
 
 
+class Limits(Record):
+    """What a server and all that it starts may use; how each limit is held, and where it is not, `doctor` says."""
+
+    memory_mb: int = Field(default=2048, gt=0)
+    processes: int = Field(default=128, gt=0)
+    """Threads count as processes."""
+    disk_mb: int = Field(default=512, gt=0)
+    """Of the sandbox and its /tmp together."""
+
+
+class Popularity(Record):
+    """How widely a server is used, as it was recorded; a server without one is of unknown popularity."""
+
+    official: bool = False
+    """From the vendor of what it opens, or from the MCP organisation."""
+    benchmarks: tuple[str, ...] = ()
+    """Other MCP benchmarks that use the same package."""
+    recorded: date
+    source: str
+
+
 class Recipe(Record):
-    """How one server is installed, launched and reset, and what is known about its tools.
+    """How one server is installed, launched, confined and reset, and what is known about its tools.
 
     `command`, `args` and `env` have the shape of an `mcpServers` entry. They may hold `{venv}` and `{node}` (the
-    server's own environment), `{root}` (the sandbox as the server sees it) and `{port}` (a loopback port of its own).
+    server's own environment), `{root}` (the sandbox as the server sees it), `{port}` (a loopback port of its own),
+    `{program:NAME}` (the path of a program of `needs`) and, in `env`, `headers` and `url`, `${NAME}`: a variable of the
+    user's own environment, such as a key, which is never written anywhere.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
-    domain: str = ""
+    title: str = ""
+    """What it is, in a few words."""
+    domain: Domain | Literal[""] = ""
     license: str = ""
+    """SPDX identifier; empty where the package states none."""
+    homepage: str = ""
+    popularity: Popularity | None = None
     package: Package | None = None
     also: tuple[Package, ...] = ()
     """Packages that `services` need."""
-    command: str
+    needs: dict[str, str] = Field(default_factory=dict)
+    """Programs of the machine, each with the Debian package that brings it. Node.js and Python go without saying."""
+    command: str = ""
     args: tuple[str, ...] = ()
+    url: str = ""
+    """Of a server that runs elsewhere and speaks streamable HTTP; then there is no command and no sandbox."""
+    headers: dict[str, str] = Field(default_factory=dict)
     env: dict[str, str] = Field(default_factory=dict)
     services: tuple[Service, ...] = ()
     """Started before the server; it is started once `{port}` answers."""
     mounts: tuple[str, ...] = ()
     """Further host paths that the sandboxed server may read."""
+    keeps: Literal["nothing", "files", "process", "service"] = "files"
+    """Where its state lies: it has none; files in the sandbox; the memory of its process; a service of its own, whose files
+    in the sandbox no rule here can read. Only `files` (and `nothing`) can be compared."""
     state: tuple[str, ...] = ("**",)
     """Globs, relative to the sandbox, of what counts as state."""
     ignore: tuple[str, ...] = ()
@@ -69,8 +156,13 @@ class Recipe(Record):
     """For JSON Lines files whose order means nothing: glob to the fields that name a line."""
     reset: Literal["wipe", "restart"] = "restart"
     """`wipe`: emptying the folder resets a running process; `restart`: only a new process is clean."""
-    executes_code: bool = False
+    early: bool = False
+    """Of a server that is restarted: it reads neither its folder nor the clock when it starts, so its next process may be
+    started before the next attempt's files are there and its clock is set. `reset: wipe` implies as much."""
+    risk: Risk = "writes"
+    limits: Limits = Limits()
     effects: dict[str, Literal["read", "write"]] = Field(default_factory=dict)
+    """Stated by hand, from documentation or from what it does; other tools are what their annotation says."""
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Function group to this server's tools in it; group names are shared by all servers."""
     failures: tuple[str, ...] = ()
@@ -81,8 +173,12 @@ class Recipe(Record):
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
-        if self.executes_code and self.reset == "wipe":
+        if bool(self.command) == bool(self.url):
+            raise ValueError("needs either a `command` (it is started here) or a `url` (it runs elsewhere)")
+        if self.risk == "executes" and self.reset == "wipe":
             raise ValueError("a server that runs code may leave processes behind, so `reset` must be `restart`")
+        if self.keeps in ("process", "service") and self.reset == "wipe":
+            raise ValueError(f"its state is in its {self.keeps}, so `reset` must be `restart`")
         seen: dict[str, str] = {}
         for group, tools in self.groups.items():
             for tool in tools:
@@ -102,6 +198,16 @@ class Recipe(Record):
     def packages(self) -> tuple[Package, ...]:
         """All packages to install, the server's own first."""
         return ((self.package,) if self.package else ()) + self.also
+
+    @property
+    def risky(self) -> bool:
+        """Must it not run outside bubblewrap?"""
+        return self.risk in ("network", "executes")
+
+    @property
+    def releasable(self) -> bool:
+        """May a released suite rest on it? Its licence is permissive."""
+        return self.license in PERMISSIVE
 
     @property
     def version(self) -> str:

@@ -30,9 +30,9 @@ from rise_bench.types import (
     canonical,
 )
 
-__all__ = ["Cassette", "Recorder", "Recording", "ReplayGround", "make"]
+__all__ = ["Cassette", "Entry", "Recorder", "Recording", "ReplayGround", "Start", "make"]
 
-FORMAT = 2
+FORMAT = 3
 KEY_START = len('{"key":"')
 KEY_END = KEY_START + 64
 
@@ -48,6 +48,26 @@ class Recording(Record):
     """For calls that are not known to be read-only: the difference from the start after this call."""
 
 
+class Start(Record):
+    """What a session begins with; with the calls that followed, a recording can be made again."""
+
+    setup: str = ""
+    now: str = ""
+    servers: tuple[str, ...] = ()
+
+
+class Entry(Record):
+    """One line of a cassette: a recording and how it came about, or (`start`) what a session began with."""
+
+    key: str
+    before: str = ""
+    """Key of the call, or of the start, from whose state this call was made."""
+    tool: str = ""
+    arguments: JsonValue = None
+    recording: Recording | None = None
+    start: Start | None = None
+
+
 class History:
     """The key of the next call: set-up, clock, servers, and the calls so far that could have changed something.
 
@@ -56,15 +76,17 @@ class History:
 
     def __init__(self, task: Task, root: str) -> None:
         self._root = root
-        self._so_far = _digest([FORMAT, task.setup, task.now, *sorted(set(task.servers))])
+        self.start = Start(setup=task.setup, now=task.now, servers=tuple(sorted(set(task.servers))))
+        self.before = _digest([FORMAT, self.start.setup, self.start.now, *self.start.servers])
+        """Key of the last call that could have changed something, or of the start."""
 
     def key(self, call: ToolCall) -> str:
         """SHA-256 (hex) that names the recording of this call at this point."""
-        return _digest([self._so_far, call.tool, mask_root(_arguments(call), self._root)])
+        return _digest([self.before, call.tool, mask_root(_arguments(call), self._root)])
 
     def add(self, call: ToolCall) -> None:
         """Note a call that is not known to be read-only."""
-        self._so_far = self.key(call)
+        self.before = self.key(call)
 
 
 def _digest(value: JsonValue) -> str:
@@ -133,25 +155,42 @@ class Cassette:
         Raises:
             InputError: its line is damaged.
         """
+        entry = self.entry(key)
+        return entry.recording if entry else None
+
+    def entry(self, key: str) -> Entry | None:
+        """The whole line of that key, None where there is none.
+
+        Raises:
+            InputError: it is damaged.
+        """
         line = self._lines.get(key)
         if line is None:
             return None
         try:
-            return Recording.model_validate(json.loads(line)["recording"])
-        except (ValueError, KeyError, TypeError, ValidationError) as error:
+            return Entry.model_validate_json(line)
+        except ValidationError as error:
             raise InputError(f"the recording {key[:12]} is damaged", where=str(self._path)) from error
 
-    def add(self, key: str, tool: str, arguments: JsonValue, recording: Recording) -> None:
-        """Append a recording and flush it; a key that is there already stays as it is."""
-        entry: dict[str, JsonValue] = {"key": key, "tool": tool, "arguments": arguments}
-        entry["recording"] = recording.model_dump(mode="json", exclude_defaults=True) | {"status": recording.status}
-        line = json.dumps(entry, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    def calls(self) -> tuple[Entry, ...]:
+        """Every recorded call, in the order in which they were recorded.
+
+        Raises:
+            InputError: a line is damaged.
+        """
+        entries = (self.entry(key) for key in list(self._lines))
+        return tuple(entry for entry in entries if entry and entry.recording)
+
+    def add(self, entry: Entry) -> None:
+        """Append a line and flush it; a key that is there already stays as it is."""
+        data = entry.model_dump(mode="json", exclude_defaults=True)
+        line = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         with self._lock:
-            if key in self._lines:
+            if entry.key in self._lines:
                 return
             with self._path.open("ab") as file:
                 file.write(line + b"\n")
-            self._lines[key] = line
+            self._lines[entry.key] = line
 
 
 class ReplayGround:
@@ -232,6 +271,7 @@ def make(
     recipes: Path | None = None,
     cassette: Path | None = None,
     allow_unsafe: bool = False,
+    allow_drift: bool = False,
     varied: bool = False,
     notice: Callable[[str], None] | None = None,
 ) -> GroundSource:
@@ -280,6 +320,7 @@ class _RecordingSession:
         self._history = History(task, session.root)
         self._cassette = cassette
         self._lock = threading.Lock()
+        self._cassette.add(Entry(key=self._history.before, start=self._history.start))
 
     def call(self, call: ToolCall, timeout: float) -> ToolResult:
         """The recorded ground's result, written down.
@@ -292,19 +333,21 @@ class _RecordingSession:
         if tool is None or rejected(call, tool) is not None:
             return self._session.call(call, timeout)
         if tool.effect == "read":
-            key = self._history.key(call)
+            key, before = self._history.key(call), self._history.before
             result = self._session.call(call, timeout)
-            self._write(key, call, result, None)
+            self._write(key, before, call, result, None)
             return result
         with self._lock:
-            key = self._history.key(call)
+            key, before = self._history.key(call), self._history.before
             result = self._session.call(call, timeout)
             self._history.add(call)
             if key not in self._cassette:
-                self._write(key, call, result, self._session.end_state())
+                self._write(key, before, call, result, self._session.end_state())
             return result
 
-    def _write(self, key: str, call: ToolCall, result: ToolResult, state: tuple[StateChange, ...] | None) -> None:
+    def _write(
+        self, key: str, before: str, call: ToolCall, result: ToolResult, state: tuple[StateChange, ...] | None
+    ) -> None:
         recording = Recording(
             status=result.status,
             content=result.content.replace(self.root, ROOT),
@@ -312,7 +355,8 @@ class _RecordingSession:
             changed=result.changed,
             state=state,
         )
-        self._cassette.add(key, call.tool, mask_root(_arguments(call), self.root), recording)
+        arguments = mask_root(_arguments(call), self.root)
+        self._cassette.add(Entry(key=key, before=before, tool=call.tool, arguments=arguments, recording=recording))
 
     def end_state(self) -> tuple[StateChange, ...] | None:
         """The recorded ground's difference from the start."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import os
 import re
 import stat
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 
 from rise_bench.ground.leaves import Unreadable, ics_leaves, json_leaves, jsonl_leaves, sqlite_leaves
 from rise_bench.ground.office import office_leaves, xlsx_leaves
 from rise_bench.ground.repository import repository_leaves
-from rise_bench.ground.tree import walk
+from rise_bench.ground.tree import open_plain, walk
 from rise_bench.refs import ROOT
 from rise_bench.types import StateChange
 
@@ -128,12 +130,12 @@ class State:
 
     def _file(self, path: Path, relative: str) -> Leaves:
         try:
-            mode = path.stat()
-            if not stat.S_ISREG(mode.st_mode):
+            if not stat.S_ISREG(path.lstat().st_mode):
                 return {relative: "<no regular file>"}
-            if mode.st_size > MAX_PARSED:
-                return {relative: _hash_file(path)}
-            data = path.read_bytes()
+            with open_plain(path, self.folder) as file:
+                if os.fstat(file.fileno()).st_size > MAX_PARSED:
+                    return {relative: _hash_file(file)}
+                data = file.read()
         except OSError as error:
             return {relative: f"<unreadable: {type(error).__name__}>"}
         parts = self._parts(path, relative, data)
@@ -141,12 +143,20 @@ class State:
             return {relative: _plain(data)}
         return {f"{relative}#{part}": text for part, text in parts.items()}
 
+    def _log_of(self, path: Path) -> bytes:
+        """A database's write-ahead log, empty where it has none."""
+        try:
+            with open_plain(path.with_name(f"{path.name}-wal"), self.folder) as file:
+                return file.read(MAX_PARSED)
+        except OSError:
+            return b""
+
     def _parts(self, path: Path, relative: str, data: bytes) -> Leaves | None:
         """The file taken apart by its kind, None where it has no known one or is broken."""
         suffix = path.suffix.lower()
         try:
             if data.startswith(b"SQLite format 3\0"):
-                return sqlite_leaves(path)
+                return sqlite_leaves(data, self._log_of(path))
             if not data and suffix in {".db", ".sqlite", ".sqlite3"}:
                 return {}  # what SQLite leaves behind where a database was only looked for
             if suffix in {".json", ".geojson"}:
@@ -190,10 +200,9 @@ def _plain(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()} {len(data)} bytes"
 
 
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return f"sha256:{digest} {path.stat().st_size} bytes"
+def _hash_file(file: BufferedReader) -> str:
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"sha256:{digest} {file.tell()} bytes"
 
 
 def _folder(_path: Path, relative: str) -> Leaves:

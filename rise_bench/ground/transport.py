@@ -10,19 +10,22 @@ import json
 import os
 import re
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
-from typing import IO, Any
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
+from typing import IO, Any, Self
 
 import anyio
+import anyio.to_thread
+import psutil
 from anyio.abc import Process
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp import types as mcp_types
 from mcp.shared.message import SessionMessage
 
 from rise_bench.ground.sandbox import Launch
 
-__all__ = ["MAX_LINE", "Framer", "process_streams"]
+__all__ = ["MAX_LINE", "Framer", "Streams", "process_streams", "stdio"]
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of one message; a longer answer is replaced by an error with its id."""
@@ -32,9 +35,12 @@ EDGE = 256
 
 TOO_LARGE = -32000
 UNREADABLE = -32700
-GRACE_SECONDS = 2.0
-TERM_SECONDS = 1.0
-POLL_SECONDS = 0.01
+NOTED = 20
+"""Lines on standard output that are no protocol and are kept all the same."""
+
+NOTED_BYTES = 200
+KILL_SECONDS = 5.0
+POLL_SECONDS = 0.002
 
 _ID = re.compile(
     rb'\A\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d+)'
@@ -42,18 +48,26 @@ _ID = re.compile(
 )
 """The message's own id, at its very start or end; anywhere else it may be part of the result."""
 
-Received = MemoryObjectReceiveStream[SessionMessage | Exception]
-Sent = MemoryObjectSendStream[SessionMessage]
+Streams = Callable[[IO[Any]], AbstractAsyncContextManager[tuple[Any, Any, int | None]]]
+"""Opens the way to a server: given what takes its standard error, the SDK's two streams, and the pid of its process or None.
+
+Entered when the server is to be started and left when it is to be ended; an error on entry means that it did not start.
+"""
 
 
 class Framer:
     """Cuts a byte stream into messages. Lines that are no JSON-RPC are passed over.
 
     An answer that cannot be read becomes an error with its id: passed over, it would look like a server that hangs.
+
+    Args:
+        limit: bytes of one line.
+        passed: told of each line that is passed over, blank ones apart.
     """
 
-    def __init__(self, limit: int = MAX_LINE) -> None:
+    def __init__(self, limit: int = MAX_LINE, passed: Callable[[bytes], None] | None = None) -> None:
         self._limit = limit
+        self._passed = passed
         self._parts: list[bytes] = []
         self._size = 0
 
@@ -63,9 +77,11 @@ class Framer:
         for end in ends:
             self._keep(end)
             message = self._message()
-            self._parts, self._size = [], 0
             if message is not None:
                 yield SessionMessage(message)
+            elif self._passed is not None and (line := b"".join(self._parts).strip()):
+                self._passed(line)
+            self._parts, self._size = [], 0
         self._keep(rest)
 
     def _keep(self, part: bytes) -> None:
@@ -108,9 +124,14 @@ def _unread(line: bytes, code: int, why: str) -> mcp_types.JSONRPCError | None:
     return mcp_types.JSONRPCError(jsonrpc="2.0", id=int(found[1] or found[2]), error=error)
 
 
+def stdio(launch: Launch) -> Streams:
+    """The way to a server that is a process of its own, started on entry."""
+    return partial(process_streams, launch)
+
+
 @asynccontextmanager
-async def process_streams(launch: Launch, errors: IO[Any]) -> AsyncIterator[tuple[Received, Sent]]:
-    """Streams of a process that is started on entry, and ended with all it started on exit.
+async def process_streams(launch: Launch, errors: IO[Any]) -> AsyncIterator[tuple[_FromServer, _ToServer, int | None]]:
+    """Streams and pid of a process that is started on entry, and ended with all it started on exit.
 
     Args:
         errors: takes its standard error.
@@ -121,66 +142,126 @@ async def process_streams(launch: Launch, errors: IO[Any]) -> AsyncIterator[tupl
     process = await anyio.open_process(
         [launch.command, *launch.args], stderr=errors, cwd=launch.cwd, env={}, start_new_session=True
     )
-    to_session, received = anyio.create_memory_object_stream[SessionMessage | Exception](64)
-    sent, to_server = anyio.create_memory_object_stream[SessionMessage](64)
-    with to_session, received, sent, to_server:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_read, process, to_session)
-            tasks.start_soon(_write, process, to_server, to_session)
-            try:
-                yield received, sent
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await _end(process)
-                tasks.cancel_scope.cancel()
-
-
-async def _read(process: Process, to_session: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
-    """Until the process closes its output, which closes the session's side."""
-    framer = Framer()
-    assert process.stdout is not None
-    with to_session, suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
-        async for chunk in process.stdout:
-            for message in framer.feed(chunk):
-                await to_session.send(message)
-
-
-async def _write(
-    process: Process,
-    to_server: MemoryObjectReceiveStream[SessionMessage],
-    to_session: MemoryObjectSendStream[SessionMessage | Exception],
-) -> None:
-    assert process.stdin is not None
     try:
-        async for message in to_server:
-            line = message.message.model_dump_json(by_alias=True, exclude_unset=True)
-            await process.stdin.send(line.encode("utf-8", "replace") + b"\n")
-    except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
-        # A server that reads no more will not answer either: the session shall see the end, not wait for it.
-        to_session.close()
+        yield _FromServer(process, _Noted(errors)), _ToServer(process), process.pid
+    finally:
+        with anyio.CancelScope(shield=True):
+            await _end(process)
+
+
+class _Noted:
+    """Writes the first lines on standard output that are no protocol to where the complaints are: an error shows their end."""
+
+    def __init__(self, errors: IO[Any]) -> None:
+        self._errors = errors
+        self._left = NOTED
+
+    def __call__(self, line: bytes) -> None:
+        if self._left:
+            self._left -= 1
+            self._errors.write(
+                f"on its standard output, no protocol: {line[:NOTED_BYTES].decode('utf-8', 'replace')}\n"
+            )
+            self._errors.flush()
+
+
+class _FromServer:
+    """The session's reading stream: takes the messages from the process's output itself, with no task between them."""
+
+    def __init__(self, process: Process, passed: Callable[[bytes], None]) -> None:
+        assert process.stdout is not None
+        self._stdout = process.stdout
+        self._framer = Framer(passed=passed)
+        self._read: deque[SessionMessage] = deque()
+
+    async def receive(self) -> SessionMessage:
+        """The next message.
+
+        Raises:
+            EndOfStream: the process has closed its output.
+        """
+        while not self._read:
+            try:
+                chunk = await self._stdout.receive()
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError) as error:
+                raise anyio.EndOfStream from error
+            self._read.extend(self._framer.feed(chunk))
+        return self._read.popleft()
+
+    async def aclose(self) -> None:
+        """Nothing: the process's end closes it."""
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> SessionMessage:
+        try:
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+class _ToServer:
+    """The session's writing stream: each message is written by the task that sends it."""
+
+    def __init__(self, process: Process) -> None:
+        assert process.stdin is not None
+        self._stdin = process.stdin
+
+    async def send(self, message: SessionMessage, /) -> None:
+        """Write it.
+
+        Raises:
+            BrokenResourceError: the process reads no more; it will not answer either.
+        """
+        line = message.message.model_dump_json(by_alias=True, exclude_unset=True)
+        try:
+            await self._stdin.send(line.encode("utf-8", "replace") + b"\n")
+        except OSError as error:
+            raise anyio.BrokenResourceError from error
+
+    async def aclose(self) -> None:
+        """Nothing: the process's end closes it."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
 
 async def _end(process: Process) -> None:
-    """Close its input, which ends a well-behaved server; then end its whole process group."""
+    """Kill it with all that it started, and wait until all of that is gone: what still runs could write into the next attempt.
+
+    Nothing is asked politely first: its state has been read, and its folder is about to be emptied.
+    """
+    below = await anyio.to_thread.run_sync(_below, process.pid)
     for stream in (process.stdin, process.stdout):
         if stream is not None:
             with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
                 await stream.aclose()
-    if not await _exits(process, GRACE_SECONDS):
-        _signal(process, signal.SIGTERM)
-        await _exits(process, TERM_SECONDS)
-    _signal(process, signal.SIGKILL)
-    await _exits(process, TERM_SECONDS)
-
-
-async def _exits(process: Process, seconds: float) -> bool:
-    """Whether it ends within that time. Polled: `wait` also waits for pipes that a child may hold open."""
-    with anyio.move_on_after(seconds):
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    for child in below:
+        with suppress(psutil.Error):
+            child.kill()
+    with anyio.move_on_after(KILL_SECONDS):
+        # Polled: `wait` also waits for pipes that a child may hold open.
         while process.returncode is None:
             await anyio.sleep(POLL_SECONDS)
-    return process.returncode is not None
+    if below:
+        await anyio.to_thread.run_sync(partial(psutil.wait_procs, below, KILL_SECONDS))
 
 
-def _signal(process: Process, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
+def _below(pid: int) -> list[psutil.Process]:
+    """What a process has started, and what that has started; the first process of a namespace goes only after all in it."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return []

@@ -1,12 +1,29 @@
-"""Walks and removes folder trees of any depth: an agent can nest deeper than Python's own walkers can follow."""
+"""Walks, reads and removes folder trees that others may change meanwhile: of any depth, never through a link."""
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
+import shutil
+import stat
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
 
-__all__ = ["remove", "walk"]
+__all__ = ["open_plain", "own", "remove", "walk"]
+
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+ATTEMPTS = 100
+"""Times a folder is emptied before somebody who keeps filling it has won."""
+
+DEPTH = 30
+"""Folders that are entered one in the other before the next is moved aside: each takes a descriptor."""
+
+_numbers = itertools.count()
+"""Names of moved folders, never used twice."""
 
 
 def walk(top: Path) -> Iterator[tuple[str, list[os.DirEntry[str]], list[os.DirEntry[str]]]]:
@@ -29,24 +46,118 @@ def walk(top: Path) -> Iterator[tuple[str, list[os.DirEntry[str]], list[os.DirEn
         pending += [f"{here}/{entry.name}" if here else entry.name for entry in reversed(folders)]
 
 
+def open_plain(path: Path, below: Path) -> BufferedReader:
+    """A regular file that lies in the tree `below`, opened for reading.
+
+    Raises:
+        OSError: it is no regular file, or a link led elsewhere, put there since the folder was looked at.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(f"{path} is no regular file")
+        # A link in place of one of its folders shows in where the descriptor ended up.
+        if not Path(f"/proc/self/fd/{descriptor}").readlink().is_relative_to(below.resolve()):
+            raise OSError(f"{path} leads elsewhere")
+    except OSError:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb")
+
+
+def own(top: Path, uid: int) -> None:
+    """Give a tree that nobody else can reach to that user and group.
+
+    Raises:
+        OSError: it cannot be given away.
+    """
+    os.chown(top, uid, uid)
+    for _, folders, others in walk(top):
+        for entry in (*folders, *others):
+            os.chown(entry.path, uid, uid, follow_symlinks=False)
+
+
 def remove(top: Path, *, keep_top: bool = False) -> None:
     """Remove a tree, whatever permissions its folders were given; with `keep_top` only what is in it.
+
+    Every folder is entered by the descriptor of the one that it lies in, so nobody who works in the tree can lead us out
+    of it by a link put in a folder's place.
 
     Raises:
         OSError: something in it cannot be removed.
     """
-    seen: list[Path] = []
-    pending = [top]
-    while pending:
-        here = pending.pop()
-        seen.append(here)
-        here.chmod(0o700)
+    aside = _Aside(top)
+    try:
+        _permit(str(top), None)
+        here = os.open(top, FOLDER)
+        try:
+            _drain(here, aside, DEPTH)
+        finally:
+            os.close(here)
+        aside.drain()
+    finally:
+        aside.close()
+    if not keep_top:
+        top.rmdir()
+
+
+class _Aside:
+    """A folder beside a tree, made when first needed, to which what lies too deep is moved, to be emptied in its turn."""
+
+    def __init__(self, top: Path) -> None:
+        self._top = top
+        self._folder: Path | None = None
+        self._descriptor = -1
+
+    def take(self, name: str, parent: int) -> None:
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix=f".{self._top.name}-", dir=self._top.parent))
+            self._descriptor = os.open(self._folder, FOLDER)
+        os.rename(name, str(next(_numbers)), src_dir_fd=parent, dst_dir_fd=self._descriptor)
+
+    def drain(self) -> None:
+        while self._folder is not None and any(self._folder.iterdir()):
+            _drain(self._descriptor, self, DEPTH)
+
+    def close(self) -> None:
+        if self._folder is not None:
+            os.close(self._descriptor)
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _drain(here: int, aside: _Aside, depth: int) -> None:
+    """Empty the folder behind a descriptor; of what lies deeper than `depth`, put the folders aside."""
+    for _ in range(ATTEMPTS):
         with os.scandir(here) as found:
-            for entry in found:
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(Path(entry.path))
-                else:
-                    Path(entry.path).unlink()
-    for folder in reversed(seen):
-        if folder != top or not keep_top:
-            folder.rmdir()
+            entries = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
+        for name, is_folder in entries:
+            if not (is_folder and _permit(name, here)):
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=here)
+            elif depth == 0:
+                aside.take(name, here)
+            else:
+                inner = os.open(name, FOLDER, dir_fd=here)
+                try:
+                    _drain(inner, aside, depth - 1)
+                finally:
+                    os.close(inner)
+                os.rmdir(name, dir_fd=here)
+        if not entries:
+            return
+
+
+def _permit(name: str, parent: int | None) -> bool:
+    """Let the owner do anything in a folder; False where it is none (any more)."""
+    try:
+        descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY, dir_fd=parent)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            return False
+        raise
+    try:
+        # The descriptor's own way, which no link can bend.
+        os.chmod(f"/proc/self/fd/{descriptor}", 0o700)
+    finally:
+        os.close(descriptor)
+    return True

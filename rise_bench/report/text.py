@@ -29,6 +29,9 @@ def percent(value: Estimate | float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f} %"
 
 
+DRIFTS = 5
+"""Differences of contracts that are told one by one."""
+
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -70,6 +73,9 @@ def doubts(about: About) -> tuple[str, ...]:
         found.append("the servers ran without bubblewrap")
     if last and not last.clock:
         found.append("the servers' clock did not stand at the tasks' time")
+    if drift := sorted({line for part in about.conditions for line in part.drift}):
+        more = f"; and {len(drift) - DRIFTS} more (conditions.jsonl)" if len(drift) > DRIFTS else ""
+        found.append(f"the servers were not as the suite froze them: {'; '.join(drift[:DRIFTS])}{more}")
     if last and last.model.get("confined") is False:
         found.append("the agent program was not confined: it could see this machine")
     return tuple(found)
@@ -79,7 +85,7 @@ def _changed(parts: Sequence[Conditions]) -> dict[str, int]:
     """What changed between the parts of a run, but for its width, and how many values it had."""
     values: dict[str, set[str]] = {}
     for part in parts:
-        told = part.model_dump(mode="json", exclude={"since", "concurrency", "model"})
+        told = part.model_dump(mode="json", exclude={"since", "concurrency", "model", "drift"})
         # what a model can say only after its first answer is no change: only values that are there are compared
         told |= {f"model.{key}": value for key, value in part.model.items()}
         for name, value in told.items():

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 
-POLLS = 300
+POLLS = 2400
 POLL_SECONDS = 0.05
 
 

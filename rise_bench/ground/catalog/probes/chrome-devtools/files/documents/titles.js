@@ -1,0 +1,1 @@
+() => [...document.querySelectorAll("li.book")].map((book) => book.textContent)

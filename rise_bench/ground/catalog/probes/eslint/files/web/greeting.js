@@ -1,0 +1,2 @@
+const greeting = "Guten Tag";
+module.exports = { greeting };

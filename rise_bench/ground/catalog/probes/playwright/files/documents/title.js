@@ -1,0 +1,3 @@
+async (page) => {
+  return await page.title();
+}
