@@ -14,7 +14,6 @@ from rise_bench.ground.recipe import CATALOG, catalog, load_recipe
 def test_a_shipped_recipe_is_named_like_its_file_and_pins_exact_versions(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe.name == name
-    assert recipe.license
     assert recipe.domain
     assert recipe.packages
     for package in recipe.packages:
@@ -46,7 +45,7 @@ def test_a_recipe_is_read_from_yaml_and_from_json(tmp_path: Path) -> None:
     ("text", "finding"),
     [
         ("name: x\ncommand: y\nargz: [1]\n", "argz: Extra inputs are not permitted"),
-        ("name: x\n", "command: Field required"),
+        ("name: x\n", "needs either a `command`"),
         ("name: X y\ncommand: y\n", "name: String should match"),
         ("name: x\ncommand: y\ngroups: {a: [t], b: [t]}\n", "tool 't' is in two groups, 'a' and 'b'"),
         ("name: x\ncommand: y\neffects: {t: read}\ngroups: {a: [u]}\n", "tool 'u' of group 'a' has no entry"),
@@ -77,4 +76,5 @@ def test_a_recipe_that_is_not_utf8_is_an_input_error(tmp_path: Path) -> None:
 
 
 def test_every_file_of_the_catalogue_is_a_recipe() -> None:
-    assert sorted(path.suffix for path in CATALOG.iterdir()) == [".yaml"] * len(catalog())
+    files = [path for path in CATALOG.iterdir() if path.is_file()]  # beside them: probes and contracts
+    assert sorted(path.suffix for path in files) == [".yaml"] * len(catalog())

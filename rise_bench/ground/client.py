@@ -9,9 +9,9 @@ import json
 import math
 import threading
 import weakref
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -22,6 +22,7 @@ from mcp import types as mcp_types
 from pydantic import JsonValue, ValidationError
 
 from rise_bench.errors import ServerDied, SetupError
+from rise_bench.ground.secrets import Redactor
 from rise_bench.ground.transport import Streams
 from rise_bench.types import CallStatus, Tool
 
@@ -121,11 +122,20 @@ class Connection:
         streams: opens the way to the server, such as `stdio(launch)`.
         log: file that takes its standard error.
         exceeded: which of its limits it was killed for, in words; empty where it was not.
+        secrets: name to value of what must not stand in anything that the server is quoted with.
     """
 
-    def __init__(self, name: str, streams: Streams, log: Path, exceeded: Callable[[], str] = str) -> None:
+    def __init__(
+        self,
+        name: str,
+        streams: Streams,
+        log: Path,
+        exceeded: Callable[[], str] = str,
+        secrets: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self._exceeded = exceeded
+        self._redactor = Redactor(secrets or {})
         self._streams = streams
         self._log = log
         self._scope: anyio.CancelScope | None = None
@@ -247,7 +257,9 @@ class Connection:
         Raises:
             ServerDied: it ended or hung in this call; it is then closed for good.
         """
-        return self._wait(self._call(tool, arguments), timeout, f"calling {tool}")
+        outcome = self._wait(self._call(tool, arguments), timeout, f"calling {tool}")
+        content, structured = self._redactor.text(outcome.content), self._redactor.value(outcome.structured)
+        return replace(outcome, content=content, structured=structured)
 
     async def _call(self, tool: str, arguments: dict[str, JsonValue]) -> Outcome:
         session = self._live()
@@ -311,8 +323,9 @@ class Connection:
         """The end of the server's standard error, for an error line."""
         try:
             with self._log.open("rb") as log:
-                log.seek(max(0, self._log.stat().st_size - 4 * TAIL))
-                text = " ".join(log.read().decode("utf-8", "replace").split())[-TAIL:]
+                log.seek(max(0, self._log.stat().st_size - 16 * TAIL))
+                written = self._redactor.text(log.read().decode("utf-8", "replace"))
+                text = " ".join(written.split())[-TAIL:]
         except OSError:
             return ""
         return f"; it last wrote: {text}" if text else ""

@@ -6,15 +6,17 @@ import json
 from datetime import date
 from pathlib import Path
 from statistics import median
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationError
 
 from rise_bench.errors import InputError
-from rise_bench.ground.probes import Probed
 from rise_bench.ground.recipe import CATALOG, Recipe
 from rise_bench.store import write_atomic
 from rise_bench.types import Effect, Record, Server, Tool
+
+if TYPE_CHECKING:  # reading a contract needs no client of servers
+    from rise_bench.ground.probes import Probed
 
 __all__ = ["CONTRACTS", "Basis", "Contract", "Seen", "load_contract", "make_contract", "write_contract"]
 

@@ -13,6 +13,7 @@ from rise_bench.ground.offer import mask_root
 from rise_bench.ground.recipe import Recipe
 from rise_bench.ground.remote import way_to
 from rise_bench.ground.sandbox import Sandbox
+from rise_bench.ground.secrets import secrets_of
 from rise_bench.types import Effect, Ground, Server, Tool
 
 __all__ = ["differences", "drift", "drifted", "freeze", "published", "shown"]
@@ -67,7 +68,7 @@ def published(
         stack.callback(sandbox.close)
         sandbox.set_clock(FREEZE_CLOCK)
         way = way_to(recipe, installed, sandbox)
-        connection = Connection(recipe.name, way, sandbox.log(recipe.name), sandbox.exceeded)
+        connection = Connection(recipe.name, way, sandbox.log(recipe.name), sandbox.exceeded, secrets_of([recipe]))
         stack.callback(connection.close)
         try:
             connection.start(recipe.start_seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from rise_bench.types import canonical
 __all__ = ["Installed", "cache_dir", "ensure", "environment_dir", "find_uv", "is_installed"]
 
 INSTALL_SECONDS = 900
+PROBE_SECONDS = 20
 TAIL = 300
 """Characters of the installer's output that an error shows."""
 
@@ -116,13 +118,28 @@ def _pypi(recipe: Recipe, packages: list[Package], made: Path) -> None:
     uv = find_uv()
     other = next((package.python for package in packages if package.python), None)
     if uv:
-        _run(recipe, [uv, "venv", "--quiet", "--python", other or sys.executable, str(venv)])
+        _run(recipe, [uv, "venv", "--quiet", "--python", _interpreter(other) if other else sys.executable, str(venv)])
         _run(recipe, [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *wanted])
     elif other and not platform.python_version().startswith(f"{other}."):
         raise SetupError(f"needs Python {other}", where=recipe.name, remedy="pip install uv, which finds or fetches it")
     else:
         _run(recipe, [sys.executable, "-m", "venv", str(venv)])
         _run(recipe, [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted])
+
+
+def _interpreter(version: str) -> str:
+    """A Python of that version on this machine, pyenv's too where none is active; else the version, for uv to fetch."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
+    found = [shutil.which(f"python{version}"), *map(str, sorted(pyenv.glob(f"{version}.*/bin/python")))]
+    for candidate in filter(None, found):
+        words = [candidate, "-c", "import sys, venv; print('{}.{}'.format(*sys.version_info))"]
+        try:
+            done = subprocess.run(words, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        if done.stdout.strip() == version:  # pyenv's shim is there and fails where that version is not chosen
+            return candidate
+    return version
 
 
 def _npm(recipe: Recipe, packages: list[Package], made: Path) -> None:
@@ -140,7 +157,13 @@ def _npm(recipe: Recipe, packages: list[Package], made: Path) -> None:
 def _run(recipe: Recipe, command: list[str]) -> None:
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=INSTALL_SECONDS, check=False
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=INSTALL_SECONDS,
+            check=False,
+            umask=0o022,  # servers run as another user, who must be able to read what is installed
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SetupError(f"cannot be installed: {error}", where=recipe.name) from error

@@ -16,6 +16,7 @@ from rise_bench.ground.install import Installed
 from rise_bench.ground.recipe import Recipe
 from rise_bench.ground.remote import way_to
 from rise_bench.ground.sandbox import Sandbox
+from rise_bench.ground.secrets import secrets_of
 
 __all__ = ["Pool", "Slot", "starts_ahead"]
 
@@ -108,7 +109,9 @@ class Slot:
                 running.close()
             if running is None or running.dead:
                 way = way_to(recipe, installed[recipe.name], self.sandbox)
-                running = Connection(recipe.name, way, self.sandbox.log(recipe.name), self.sandbox.exceeded)
+                running = Connection(
+                    recipe.name, way, self.sandbox.log(recipe.name), self.sandbox.exceeded, secrets_of([recipe])
+                )
                 begun.append(recipe.name)
             with self._lock:
                 if self.stopped:

@@ -20,6 +20,7 @@ from rise_bench.ground.offer import mask_root
 from rise_bench.ground.recipe import CATALOG, Recipe
 from rise_bench.ground.remote import way_to
 from rise_bench.ground.sandbox import Sandbox
+from rise_bench.ground.secrets import secrets_of
 from rise_bench.ground.state import Rules, State, difference
 from rise_bench.refs import resolve, result_value, substitute_root
 from rise_bench.store import read_yaml
@@ -131,7 +132,11 @@ def run_probes(
         if folder.is_dir():
             sandbox.fill(partial(materialise, folder))
         connection = Connection(
-            recipe.name, way_to(recipe, installed, sandbox), sandbox.log(recipe.name), sandbox.exceeded
+            recipe.name,
+            way_to(recipe, installed, sandbox),
+            sandbox.log(recipe.name),
+            sandbox.exceeded,
+            secrets_of([recipe]),
         )
         try:
             begun = time.perf_counter()

@@ -18,6 +18,7 @@ from rise_bench.ground.probes import PROBE_CLOCK, Made, load_probes, run_on
 from rise_bench.ground.recipe import Recipe
 from rise_bench.ground.remote import way_to
 from rise_bench.ground.sandbox import Sandbox
+from rise_bench.ground.secrets import secrets_of
 from rise_bench.plain import one_line
 
 __all__ = ["Reset", "check_reset", "unlike"]
@@ -117,7 +118,13 @@ def _runs(recipe: Recipe, installed: Installed, folder: Path, allow_unsafe: bool
 
 
 def _started(recipe: Recipe, installed: Installed, sandbox: Sandbox) -> Connection:
-    connection = Connection(recipe.name, way_to(recipe, installed, sandbox), sandbox.log(recipe.name), sandbox.exceeded)
+    connection = Connection(
+        recipe.name,
+        way_to(recipe, installed, sandbox),
+        sandbox.log(recipe.name),
+        sandbox.exceeded,
+        secrets_of([recipe]),
+    )
     connection.start(recipe.start_seconds)
     connection.list_tools()
     return connection

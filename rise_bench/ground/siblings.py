@@ -152,7 +152,12 @@ def _words(text: str) -> tuple[str, ...]:
     )
 
 
-def _own_words(tool: Tool) -> tuple[str, ...]:
+def _described(tool: Tool) -> Sequence[str]:
+    """The words that its description begins with."""
+    return _words(tool.description[:600])
+
+
+def _own_words(tool: Tool) -> Sequence[str]:
     """The name's words without a server's name that stands in every one of its tools (`git_add`, `excel_read_sheet`)."""
     words = _words(tool.name)
     return tuple(word for word in words if word not in _words(tool.server)) or words
@@ -171,7 +176,7 @@ def _vectors(texts: Sequence[Sequence[str]]) -> NDArray[np.float64]:
     return unit
 
 
-def _parameters(tool: Tool) -> list[str]:
+def _parameters(tool: Tool) -> Sequence[str]:
     """The words of its parameters' names."""
     properties = tool.parameters.get("properties")
     return [word for name in (properties if isinstance(properties, dict) else ()) for word in _words(name)]
@@ -180,9 +185,7 @@ def _parameters(tool: Tool) -> list[str]:
 def _similarities(tools: Sequence[Tool]) -> NDArray[np.float64]:
     """Square matrix of similarities, 0 to 1."""
     total = np.zeros((len(tools), len(tools)))
-    for weight, read in zip(
-        WEIGHTS, (lambda tool: _words(tool.description[:600]), _own_words, _parameters), strict=True
-    ):
+    for weight, read in zip(WEIGHTS, (_described, _own_words, _parameters), strict=True):
         rows = _vectors([read(tool) for tool in tools])
         total += weight * (rows @ rows.T)
     return np.clip(total, 0, 1)
