@@ -19,6 +19,7 @@ import psutil
 import pytest
 from ground_kit import NOW
 
+from rise_bench.ground.folders import runs
 from rise_bench.ground.freeze import freeze
 from rise_bench.ground.live import LiveGround
 from rise_bench.ground.recipe import load_recipe
@@ -177,7 +178,7 @@ def test_attempts_side_by_side_leave_no_mark_no_process_no_folder_and_no_memory(
             assert watch.processes
         finally:
             source.close()
-    left = [process.cmdline() for process in watch.processes if process.is_running()]
+    left = [process.pid for process in watch.processes if runs(process)]
     assert left == []
     assert list(tmp_path.iterdir()) == []
     own, servers = thirds(watch.own_mb), thirds(watch.servers_mb)

@@ -13,6 +13,7 @@ import pytest
 from ground_kit import NOW, call, odd_ground, odd_recipe, odd_task
 
 from rise_bench.errors import GroundFault, InputError, ServerDied, SetupError
+from rise_bench.ground.folders import runs
 from rise_bench.ground.install import ensure
 from rise_bench.ground.live import LiveGround
 from rise_bench.ground.pool import KEPT, SERVED, Pool, Slot
@@ -305,7 +306,7 @@ def test_what_an_attempt_left_running_is_gone_before_its_slot_is_used_again(live
     session.close()
     again = source.open(odd_task())
     assert again._slot is slot  # type: ignore[attr-defined]
-    assert [process for process in below if process.is_running()] == []
+    assert [process for process in below if runs(process)] == []
     again.close()
 
 

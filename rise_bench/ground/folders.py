@@ -7,6 +7,7 @@ import logging
 import os
 import stat
 import tempfile
+import time
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,12 +15,13 @@ import psutil
 
 from rise_bench.ground.tree import remove
 
-__all__ = ["PREFIX", "drop", "own_folder", "sweep"]
+__all__ = ["PREFIX", "drop", "own_folder", "runs", "sweep"]
 
 PREFIX = "rise-bench-box-"
 """Of the folders' names: each is locked by its owner, and the kernel lets go of the lock however that process ends."""
 
 END_SECONDS = 5.0
+POLL_SECONDS = 0.01
 
 logger = logging.getLogger(__name__)
 _locks: dict[Path, int] = {}
@@ -101,4 +103,14 @@ def _end_those_of(folder: Path) -> None:
                 left.append(process)
         except psutil.Error:
             continue
-    psutil.wait_procs(left, END_SECONDS)
+    deadline = time.monotonic() + END_SECONDS
+    while any(map(runs, left)) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+
+
+def runs(process: psutil.Process) -> bool:
+    """Whether it runs still. One that has ended may be listed for as long as whoever inherited it does not care."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

@@ -23,6 +23,7 @@ from anyio.abc import Process
 from mcp import types as mcp_types
 from mcp.shared.message import SessionMessage
 
+from rise_bench.ground.folders import runs
 from rise_bench.ground.sandbox import Launch
 
 __all__ = ["MAX_LINE", "Framer", "Streams", "process_streams", "stdio"]
@@ -255,8 +256,8 @@ async def _end(process: Process) -> None:
         # Polled: `wait` also waits for pipes that a child may hold open.
         while process.returncode is None:
             await anyio.sleep(POLL_SECONDS)
-    if below:
-        await anyio.to_thread.run_sync(partial(psutil.wait_procs, below, KILL_SECONDS))
+        while any(map(runs, below)):
+            await anyio.sleep(POLL_SECONDS)
 
 
 def _below(pid: int) -> list[psutil.Process]:
