@@ -40,6 +40,12 @@ def test_a_server_that_counts_its_calls_is_not_reset_by_a_wipe_but_may_start_ear
     assert reset(folder, "well", reset="restart", early=True).holds
 
 
+def test_a_result_that_a_later_probe_cannot_bind_to_speaks_against_the_claim(tmp_path: Path) -> None:
+    again = {"tool": "echo", "arguments": {"n": {"$find": ["first", "^1$"]}}}
+    found = reset(probes(tmp_path, {"tool": "count", "save": "first"}, again), "well", reset="wipe")
+    assert (found.possible, found.against) == ("early", ("count (probe 1): not answered",))
+
+
 @pytest.mark.parametrize("claim", [{"reset": "wipe"}, {"reset": "restart", "early": True}])
 def test_a_server_that_reads_its_folder_when_it_starts_can_only_be_restarted(
     tmp_path: Path, claim: dict[str, object]

@@ -15,7 +15,7 @@ from ground_kit import NOW
 
 from rise_bench.ground.freeze import freeze
 from rise_bench.ground.live import LiveGround
-from rise_bench.ground.recipe import catalog, load_recipe
+from rise_bench.ground.recipe import load_recipe
 from rise_bench.ground.sandbox import Variation
 from rise_bench.refs import substitute_root
 from rise_bench.types import Ground, StateChange, Task, ToolCall, ToolResult
@@ -86,7 +86,7 @@ def play(
 
 
 @pytest.mark.servers
-@pytest.mark.parametrize("name", catalog())
+@pytest.mark.parametrize("name", sorted(CALLS))
 def test_every_tool_runs_and_does_what_the_ground_says_of_it(name: str, fixtures: Path) -> None:
     names = dict.fromkeys([name, *(tool.partition(".")[0] for tool, *_ in CALLS[name] if "." in tool)])
     ground = freeze("one", [load_recipe(each) for each in names])

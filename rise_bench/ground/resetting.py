@@ -11,10 +11,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
+from rise_bench.errors import InputError
 from rise_bench.ground.client import Connection
 from rise_bench.ground.fixture import materialise
 from rise_bench.ground.install import Installed
-from rise_bench.ground.probes import PROBE_CLOCK, Made, load_probes, run_on
+from rise_bench.ground.probes import PROBE_CLOCK, Made, Probe, load_probes, run_on
 from rise_bench.ground.recipe import Recipe
 from rise_bench.ground.remote import way_to
 from rise_bench.ground.sandbox import Sandbox
@@ -94,12 +95,14 @@ def check_reset(recipe: Recipe, installed: Installed, folder: Path, *, allow_uns
     return Reset(claimed, len(fresh[0]), unlike(fresh, ahead), unlike(fresh, wiped))
 
 
-def _runs(recipe: Recipe, installed: Installed, folder: Path, allow_unsafe: bool, *, ahead: bool) -> list[list[Made]]:
+def _runs(
+    recipe: Recipe, installed: Installed, folder: Path, allow_unsafe: bool, *, ahead: bool
+) -> list[Sequence[Made]]:
     """One run of the probes on a new process; or two on one started in an empty folder under another clock."""
     sandbox = Sandbox(allow_unsafe=allow_unsafe)
     connection: Connection | None = None
     probes = load_probes(folder)
-    runs: list[list[Made]] = []
+    runs: list[Sequence[Made]] = []
     try:
         if ahead:
             sandbox.set_clock(OTHER_CLOCK)
@@ -109,12 +112,23 @@ def _runs(recipe: Recipe, installed: Installed, folder: Path, allow_unsafe: bool
             sandbox.set_clock(PROBE_CLOCK)
             sandbox.fill(partial(materialise, folder))
             connection = connection or _started(recipe, installed, sandbox)
-            runs.append([] if connection.dead else run_on(connection, sandbox, recipe, probes, shown=None))
+            runs.append([] if connection.dead else _run(connection, sandbox, recipe, probes, ahead))
         return runs
     finally:
         if connection is not None:
             connection.close()
         sandbox.close()
+
+
+def _run(
+    connection: Connection, sandbox: Sandbox, recipe: Recipe, probes: Sequence[Probe], ahead: bool
+) -> Sequence[Made]:
+    try:
+        return run_on(connection, sandbox, recipe, probes, shown=None)
+    except InputError:
+        if not ahead:
+            raise
+        return []  # a result that a later probe binds to is another one than on a new process
 
 
 def _started(recipe: Recipe, installed: Installed, sandbox: Sandbox) -> Connection:
