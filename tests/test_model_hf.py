@@ -74,14 +74,17 @@ def test_a_batch_says_what_each_request_alone_would(tiny: HuggingFace) -> None:
     assert side_by_side(tiny, REQUESTS) == [tiny.reply(request) for request in REQUESTS]
 
 
+@pytest.mark.parametrize("started", [False, True], ids=["at the first request", "started ahead"])
 def test_a_model_with_sliding_windows_is_read_in_padded_batches_and_says_the_same(
-    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: bool
 ) -> None:
     shutil.copytree(tiny_model, tmp_path / "sliding")
     config = Qwen3Config.from_pretrained(tiny_model, use_sliding_window=True, sliding_window=64, max_window_layers=0)
     config.layer_types = ["sliding_attention"] * config.num_hidden_layers
     config.save_pretrained(tmp_path / "sliding")
     sliding = model(tmp_path / "sliding")
+    if started:
+        sliding.start()
     alone = [sliding.reply(request) for request in REQUESTS]
     assert side_by_side(sliding, REQUESTS) == alone
     assert not sliding._joinable

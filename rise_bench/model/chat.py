@@ -169,7 +169,7 @@ class ChatEndpoint:
                         raise SetupError(said, where=self._url, remedy=remedy) from None
                     raise
                 pause = failures.retry_after(error)
-            await asyncio.sleep(min(_MAX_BACKOFF, self._settings.backoff * 2**attempt) if pause is None else pause)
+            await asyncio.sleep(self._backoff(attempt) if pause is None else pause)
         raise AssertionError("unreachable")
 
     async def _asked(self, url: str) -> Any:
@@ -265,8 +265,12 @@ class ChatEndpoint:
             raise self._error(error, tries=attempt + 1) from None
         if failures.pushes_back(error):
             self._limit.pushed_back(started_in, pause or 0.0)
-        backoff = min(_MAX_BACKOFF, self._settings.backoff * 2**attempt) * (0.5 + self._jitter.random() / 2)
+        backoff = self._backoff(attempt) * (0.5 + self._jitter.random() / 2)
         return backoff if pause is None else pause + self._jitter.random() * min(0.25, self._settings.backoff)
+
+    def _backoff(self, attempt: int) -> float:
+        """Seconds to the next try where the server names none, before jitter."""
+        return min(_MAX_BACKOFF, self._settings.backoff * 2.0**attempt)
 
     def _error(self, error: Exception, tries: int) -> RiseError:
         answered = self._answered

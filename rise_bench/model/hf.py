@@ -232,6 +232,7 @@ class HuggingFace:
         """
         if self._model is None:
             self._model = self._loaded()
+            self._joinable = joinable(self._model)
 
     # --- replies --------------------------------------------------------------------------------------------------------
 
@@ -275,9 +276,7 @@ class HuggingFace:
     # --- the worker's side ----------------------------------------------------------------------------------------------
 
     def _run(self, jobs: list[_Job]) -> list[_Written]:
-        if self._model is None:
-            self._model = self._loaded()
-            self._joinable = joinable(self._model)
+        self.start()
         return self._part(jobs)
 
     def _part(self, jobs: Sequence[_Job]) -> list[_Written]:
