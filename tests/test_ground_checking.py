@@ -117,6 +117,16 @@ def test_a_server_that_does_not_start_says_why_and_the_others_go_on(tmp_path: Pa
     assert found["odd"].ok
 
 
+def test_a_reset_that_leaves_something_behind_is_a_finding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = probes_in(tmp_path / "probes", [{"tool": "count"}])
+    recipe = odd_recipe("well", reset="wipe")
+    (tmp_path / "odd.yaml").write_text(recipe.model_dump_json(exclude_defaults=True), encoding="utf-8")
+    assert checked(folder, recipe).ok, "not asked"
+    assert main(["ground", "check", "--recipes", str(tmp_path), "--reset", "--json"]) == 1
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["problem"] == "not clean after `wipe`, use `early`: count (probe 1): '2' instead of '1'"
+
+
 @pytest.mark.parametrize(
     ("rows", "why"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -54,11 +55,16 @@ def bare(code: str, **environment: str) -> str:
 
 
 @contextmanager
-def wild(used: Means | None = None, **limits: int) -> Iterator[tuple[Run, Sandbox]]:
+def wild(used: Means | None = None, env: dict[str, str] | None = None, **limits: int) -> Iterator[tuple[Run, Sandbox]]:
     """A server that does what it is told, in a sandbox."""
     folders = (str(PYTHON.parents[1]), sys.prefix, str(SERVERS))
     recipe = odd_recipe(
-        command=sys.executable, args=(str(SERVERS / "wild.py"),), mounts=folders, reset="restart", limits=FEW | limits
+        command=sys.executable,
+        args=(str(SERVERS / "wild.py"),),
+        mounts=folders,
+        reset="restart",
+        limits=FEW | limits,
+        env=env or {},
     )
     sandbox = Sandbox(used=used)
     way = stdio(sandbox.launch(recipe, NOTHING))
@@ -193,6 +199,18 @@ def test_nothing_of_the_users_can_be_read_neither_files_nor_keys(held: Run, cana
     said = held(READ.format(paths=ways))
     assert said.count("refused") == len(ways)
     assert "sk-secret" not in held(READ.format(paths=["/proc/1/environ", "/proc/1/cmdline", "/proc/self/environ"]))
+
+
+def test_a_key_that_an_entry_asks_for_reaches_its_server_and_no_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "sk-'live' $HOME\n\"4242\""
+    monkeypatch.setenv("SHOP_KEY", key)
+    with wild(env={"KEY": "Bearer ${SHOP_KEY}", "MODE": "test"}) as (run, _):
+        seen = json.loads(run("import json, os; print(json.dumps(dict(os.environ)))"))
+        lines = ["\0".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
+    assert (seen["KEY"], seen["MODE"]) == (f"Bearer {key}", "test")
+    assert not [name for name in seen if name.startswith("RISE")], "and under no other name"
+    assert any("MODE=test" in line for line in lines), "its processes were looked at"
+    assert not any("sk-'live'" in line for line in lines)
 
 
 def test_a_link_to_the_hosts_files_is_neither_read_nor_copied_nor_wiped_through(canary: Path) -> None:

@@ -73,11 +73,22 @@ def made(text: str, status: str = "ok", changed: tuple[str, ...] = ()) -> list[M
         ("4 rows", "4 rows", "5 rows", False),
         ("a\nb", "a\nb", "a\nb", True),
         ("(x", "(y", "(z", True),
+        ("k xx, 4", "k yy, 4", "k 4", False),
         ("at 10:00:01", "at 10:00:01", "at 10:00:02.5", True),
     ],
 )
 def test_what_differs_between_two_new_processes_is_not_compared(one: str, two: str, other: str, same: bool) -> None:
     assert (unlike([made(one), made(two)], made(other)) == ()) == same
+
+
+def test_long_random_texts_are_compared_where_they_agree() -> None:
+    def rows(step: int, last: str) -> str:
+        return " ".join([*(f"row {n}: {n * step % 9973}" for n in range(120)), last])
+
+    new = [made(rows(31, "end")), made(rows(57, "end"))]
+    assert unlike(new, made(rows(73, "end"))) == ()
+    assert unlike(new, made(rows(73, "more"))) != ()
+    assert unlike(new, made(rows(73, "end").replace("row 100", "column 100"))) != ()
 
 
 def test_what_is_random_in_a_way_that_two_runs_do_not_show_is_told_by_a_third() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--probes", type=positive, metavar="N", help="calls a server (default: all that are known)")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the table as Markdown")
     parser.add_argument("--verbose", action="store_true", help="show every call")
+    parser.add_argument(
+        "--reset",
+        action="store_true",
+        help="also prove how each is reset: is a process that served before as good as a new one? (slower)",
+    )
     parser.add_argument("--concurrency", type=positive, default=0, metavar="N", help="servers side by side")
     parser.add_argument(
         "--allow-unsafe", action="store_true", help="run servers that execute code even without bubblewrap"
@@ -49,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
             probes=picked.probes,
             contracts=picked.contracts,
             limit=args.probes,
+            resets=args.reset,
             workers=args.concurrency,
             allow_unsafe=args.allow_unsafe,
             notice=warn,
@@ -71,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
         write_atomic(args.markdown, head + markdown_table(_COLUMNS, rows, numbers=_NUMBERS))
     say(table(_COLUMNS, rows, numbers=_NUMBERS), "")
     say(text(summary, "bold"))
+    if args.reset:
+        say(_resets(found))
     return int(bad > 0)
 
 
@@ -86,8 +95,16 @@ def _row(checked: Checked) -> dict[str, Any]:
         "unlike": len(checked.unlike) if probed else None,
         "memory_mb": probed.memory_mb if probed else None,
         "drift": drift if probed else "",
-        "problem": checked.problem or _first_unlike(checked),
+        "problem": checked.problem or _first_unlike(checked) or _first_stain(checked),
     }
+
+
+def _first_stain(checked: Checked) -> str:
+    """The first call that speaks against the way the server is reset, in one line."""
+    reset = checked.reset
+    if reset is None or not reset.against:
+        return ""
+    return f"not clean after `{reset.claimed}`, use `{reset.possible}`: {reset.against[0]}"
 
 
 def _first_unlike(checked: Checked) -> str:
@@ -97,6 +114,14 @@ def _first_unlike(checked: Checked) -> str:
     made = checked.unlike[0]
     said = " ".join(made.text.split())[:160]
     return f"{made.probe.tool}: {'should have failed' if made.probe.fails else made.status}: {said}"
+
+
+def _resets(found: list[Checked]) -> str:
+    """How many claims on a reset were tried, by the way."""
+    tried = [checked.reset for checked in found if checked.reset and checked.reset.probes]
+    ways = Counter(reset.claimed for reset in tried)
+    said = ", ".join(f"{count} by {way}" for way, count in sorted(ways.items())) or "none"
+    return f"resets tried: {said}; {sum(not reset.holds for reset in tried)} do not hold"
 
 
 def _show_calls(found: list[Checked]) -> None:

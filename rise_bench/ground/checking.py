@@ -14,6 +14,7 @@ from rise_bench.ground.freeze import differences
 from rise_bench.ground.install import ensure
 from rise_bench.ground.probes import PROBES, Made, Probed, run_probes
 from rise_bench.ground.recipe import Recipe
+from rise_bench.ground.resetting import Reset, check_reset
 
 __all__ = ["Checked", "check_servers"]
 
@@ -29,6 +30,8 @@ class Checked:
     """How its contract differs from the recorded one, in words; None where none is recorded."""
     problem: str = ""
     """Why it cannot be used, in one line; empty where it can."""
+    reset: Reset | None = None
+    """What its calls say of the way it is reset, where that was asked."""
 
     @property
     def unlike(self) -> tuple[Made, ...]:
@@ -37,8 +40,8 @@ class Checked:
 
     @property
     def ok(self) -> bool:
-        """It starts, is as recorded, and every probe did what it should."""
-        return not self.problem and not self.drift and not self.unlike
+        """It starts, is as recorded, and every probe did what it should, also after a reset where that was asked."""
+        return not self.problem and not self.drift and not self.unlike and not (self.reset and self.reset.against)
 
 
 def check_servers(
@@ -48,6 +51,7 @@ def check_servers(
     contracts: Path = CONTRACTS,
     limit: int | None = None,
     workers: int = 0,
+    resets: bool = False,
     allow_unsafe: bool = False,
     notice: Callable[[str], None] | None = None,
 ) -> Iterator[Checked]:
@@ -57,19 +61,22 @@ def check_servers(
         probes: folder with one folder of probes a server.
         contracts: folder with one recorded contract a server.
         limit: probes a server; None = all.
+        resets: also prove how each is reset, which takes about five more runs of its probes.
         workers: servers side by side; 0 = as many as there are processors.
         notice: takes a line about each installation.
     """
 
     def one(recipe: Recipe) -> Checked:
+        folder = probes / recipe.name
         try:
             installed = ensure(recipe, notice)
-            probed = run_probes(recipe, installed, probes / recipe.name, limit=limit, allow_unsafe=allow_unsafe)
+            probed = run_probes(recipe, installed, folder, limit=limit, allow_unsafe=allow_unsafe)
             contract = load_contract(recipe.name, contracts)
+            reset = check_reset(recipe, installed, folder, allow_unsafe=allow_unsafe) if resets else None
         except RiseError as error:
             return Checked(recipe, None, None, " ".join(str(error).split()))
         drift = differences(contract.server.tools, probed.tools) if contract else None
-        return Checked(recipe, probed, drift)
+        return Checked(recipe, probed, drift, reset=reset)
 
     with ThreadPoolExecutor(workers or os.cpu_count() or 2) as pool:
         for future in as_completed([pool.submit(one, recipe) for recipe in recipes]):

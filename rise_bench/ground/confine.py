@@ -13,7 +13,7 @@ import subprocess
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -43,6 +43,9 @@ KERNEL_COUNTS_SPACES = (5, 14)
 ENTER = 'echo $$ > "$1"; shift; while [ "$1" != -- ]; do echo $$ > "$1" || exit 96; shift; done; shift; exec "$@"'
 """Leave the number of this process in a file, enter the control groups, become the command."""
 
+KEPT = "RISE_BENCH_KEPT_"
+"""Under such names secrets come to the server's user, who alone gives them their own: no program before runs by them."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -67,6 +70,8 @@ class Launch:
     command: str
     args: tuple[str, ...]
     cwd: str
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The whole environment it is to be started in: secrets, which any user of the machine could read on its line."""
 
 
 @dataclass(frozen=True)
@@ -217,21 +222,31 @@ class Cell:
             raise GroundFault(f"the sandbox cannot be filled: {error}") from error
 
     def command(
-        self, name: str, words: Sequence[str], environment: Mapping[str, str], limits: Limits, binds: Sequence[str]
+        self,
+        name: str,
+        words: Sequence[str],
+        environment: Mapping[str, str],
+        limits: Limits,
+        binds: Sequence[str],
+        secrets: Mapping[str, str] | None = None,
     ) -> Launch:
         """The command line that starts the words, confined, under limits that are held until `close`.
 
         Args:
             name: for messages.
-            environment: the whole of it.
+            environment: the whole of it, but for the secrets.
             binds: further options of bubblewrap, the last ones.
+            secrets: variables whose values the command line does not show.
 
         Raises:
             GroundFault: the limits cannot be set up.
         """
         settings = [f"{key}={value}" for key, value in environment.items()]
+        kept = {f"{KEPT}{number}": value for number, value in enumerate((secrets or {}).values())}
+        if kept:
+            words = ["/bin/sh", "-c", _renaming(dict(zip(secrets or (), kept, strict=True))), "sh", *words]
         # Last: what is preloaded by it must run as the server's user.
-        inner = [*self._limited(limits), _path("env"), "-i", *settings, *words]
+        inner = [*self._limited(limits), _path("env"), *([] if kept else ["-i"]), *settings, *words]
         if self.isolated:
             options = [*bwrap_options(self.folder, self.root, self.variation.uid, own_uid=self.means.own_uid), *binds]
             if self.means.own_uid:
@@ -241,7 +256,7 @@ class Cell:
             inner = [_path("setpriv"), "--pdeathsig", "KILL", *inner]
         guard = self._guarded(name, limits)
         entries = guard.group.entries if guard.group else []
-        return Launch("/bin/sh", ("-c", ENTER, "sh", str(guard.number), *entries, "--", *inner), str(self.home))
+        return Launch("/bin/sh", ("-c", ENTER, "sh", str(guard.number), *entries, "--", *inner), str(self.home), kept)
 
     def _as_user(self) -> list[str]:
         """Become the sandbox's user for good; only then the namespace in which it has the usual number."""
@@ -323,6 +338,12 @@ def _close_all() -> None:
 
 
 atexit.register(_close_all)
+
+
+def _renaming(names: Mapping[str, str]) -> str:
+    """Shell text: each variable becomes the one under which it came, which goes; then become the command."""
+    moves = [f'export {name}="${kept}"; unset {kept}; ' for name, kept in names.items()]
+    return f'{"".join(moves)}exec "$@"'
 
 
 def _path(program: str) -> str:

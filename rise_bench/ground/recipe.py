@@ -6,10 +6,10 @@ import json
 import re
 from datetime import date
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from rise_bench.errors import InputError
 from rise_bench.types import Record
@@ -113,6 +113,10 @@ class Popularity(Record):
     source: str
 
 
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+"""Of the environment, such as a shell can set."""
+
+
 class Recipe(Record):
     """How one server is installed, launched, confined and reset, and what is known about its tools.
 
@@ -140,7 +144,7 @@ class Recipe(Record):
     url: str = ""
     """Of a server that runs elsewhere and speaks streamable HTTP; then there is no command and no sandbox."""
     headers: dict[str, str] = Field(default_factory=dict)
-    env: dict[str, str] = Field(default_factory=dict)
+    env: dict[VariableName, str] = Field(default_factory=dict)
     services: tuple[Service, ...] = ()
     """Started before the server; it is started once `{port}` answers."""
     mounts: tuple[str, ...] = ()

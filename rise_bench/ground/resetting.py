@@ -27,7 +27,7 @@ __all__ = ["Reset", "check_reset", "unlike"]
 OTHER_CLOCK = "2025-07-01T12:34:56+00:00"
 """Where the clock stands when a process is started ahead."""
 
-LONGEST = 20_000
+LONGEST = 4_000
 """Characters of a result that are compared word by word; of a longer one the first so many."""
 
 MORE = 2
@@ -36,7 +36,8 @@ MORE = 2
 SHOWN = 60
 AROUND = 15
 _TIME = re.compile(r"\b\d{1,2}:\d{2}:\d{2}(\.\d+)?")
-_WORD = re.compile(r"\w+|\s+|[^\w\s]")
+_WORD = re.compile(r"\s*(?:\w+|[^\w\s])|\s+\Z")
+"""With the space before it: else each space could be the partner of every other."""
 
 Way = Literal["wipe", "early", "restart"]
 
@@ -182,13 +183,32 @@ def _fits(one: str, two: str, three: str) -> bool:
     if one == two or three in (one, two):
         return three in (one, two)
     a, b = _WORD.findall(one), _WORD.findall(two)
-    blocks = SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks()
-    pattern, at = "", (0, 0)
-    for block in blocks:
-        gap = ".*?" if (block.a, block.b) != at else ""
-        pattern += gap + re.escape("".join(a[block.a : block.a + block.size]))
+    parts, at = [""], (0, 0)
+    for block in SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks():
+        if (block.a, block.b) != at:
+            parts.append("")
+        parts[-1] += "".join(a[block.a : block.a + block.size])
         at = (block.a + block.size, block.b + block.size)
-    return re.fullmatch(pattern, three, re.DOTALL) is not None
+    return _consists(three, parts)
+
+
+def _consists(text: str, parts: Sequence[str]) -> bool:
+    """Whether the text is these parts in this order, the first at its start and the last at its end, with anything between.
+
+    No regular expression: with many gaps in a long text it would try for hours.
+    """
+    if len(parts) == 1:
+        return text == parts[0]
+    first, *middle, last = parts
+    if not text.startswith(first):
+        return False
+    at = len(first)
+    for part in middle:
+        found = text.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return text.endswith(last) and len(text) - len(last) >= at
 
 
 def _part(text: str, other: str) -> str:

@@ -13,7 +13,7 @@ from rise_bench.ground.clock import CLOCK, clock_environment, clock_text, faketi
 from rise_bench.ground.confine import VISIBLE_ROOT, Cell, Launch, Means, Variation, bwrap_problem, means
 from rise_bench.ground.install import Installed
 from rise_bench.ground.recipe import Recipe
-from rise_bench.ground.secrets import from_user
+from rise_bench.ground.secrets import VARIABLE, from_user
 from rise_bench.ground.trial import walls
 from rise_bench.ground.wrap import INSIDE, OWN, SERVER, bind_options
 
@@ -71,8 +71,11 @@ class Sandbox(Cell):
         words = self._words(recipe, installed)
         library = faketime_library()
         binds = bind_options(installed, recipe.mounts, library, own_uid=self.means.own_uid) if self.isolated else []
-        environment = self._environment(recipe, installed, words)
-        return self.command(recipe.name, _command(recipe, words), environment, recipe.limits, binds)
+        environment = self._environment(installed, words)
+        given = {key: _fill(value, words) for key, value in recipe.env.items()}
+        secrets = {key: from_user(recipe, value) for key, value in given.items() if VARIABLE.search(value)}
+        environment |= {key: value for key, value in given.items() if key not in secrets}
+        return self.command(recipe.name, _command(recipe, words), environment, recipe.limits, binds, secrets)
 
     def _refuse(self, recipe: Recipe) -> None:
         does = "runs code that it is given" if recipe.risk == "executes" else "opens network connections"
@@ -98,8 +101,8 @@ class Sandbox(Cell):
             **{f"{{program:{program}}}": _program(recipe, program) for program in recipe.needs},
         }
 
-    def _environment(self, recipe: Recipe, installed: Installed, words: dict[str, str]) -> dict[str, str]:
-        """The whole environment of the server: nothing of this process's own reaches it."""
+    def _environment(self, installed: Installed, words: dict[str, str]) -> dict[str, str]:
+        """What every server finds in its environment: nothing of this process's own reaches it."""
         folders = ["/usr/local/bin", "/usr/bin", "/bin"]
         node = shutil.which("node")
         if installed.node and node:
@@ -120,7 +123,7 @@ class Sandbox(Cell):
             clock = f"{OWN}/{CLOCK}" if self.isolated else str(self.folder / "etc" / CLOCK)
             environment |= clock_environment(library, clock)
             environment["PYTHONPATH"] = words["{inside}"]
-        return environment | {key: from_user(recipe, _fill(value, words)) for key, value in recipe.env.items()}
+        return environment
 
 
 def _command(recipe: Recipe, words: dict[str, str]) -> list[str]:

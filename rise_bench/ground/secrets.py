@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from rise_bench.errors import SetupError
 from rise_bench.ground.recipe import Recipe
 
-__all__ = ["Redactor", "from_user", "secrets_of"]
+__all__ = ["VARIABLE", "Redactor", "from_user", "secrets_of"]
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 """`${NAME}` in `env` and `headers` of an entry."""

@@ -141,7 +141,11 @@ async def process_streams(launch: Launch, errors: IO[Any]) -> AsyncIterator[tupl
         OSError: it cannot be started.
     """
     process = await anyio.open_process(
-        [launch.command, *launch.args], stderr=errors, cwd=launch.cwd, env={}, start_new_session=True
+        [launch.command, *launch.args],
+        stderr=errors,
+        cwd=launch.cwd,
+        env=launch.environment,
+        start_new_session=True,
     )
     try:
         yield _FromServer(process, _Noted(errors)), _ToServer(process), process.pid

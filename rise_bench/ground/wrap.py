@@ -60,7 +60,7 @@ def _can_size() -> bool:
 
 
 def bwrap_options(folder: Path, root: str, uid: int, *, own_uid: bool = False) -> list[str]:
-    """Options that every sandboxed server gets: its own namespaces, no network, an empty environment.
+    """Options that every sandboxed server gets: its own namespaces, no network.
 
     Args:
         folder: the sandbox's folder on this machine, with `home`, `tmp` and `etc`.
@@ -69,7 +69,7 @@ def bwrap_options(folder: Path, root: str, uid: int, *, own_uid: bool = False) -
         own_uid: leave the user as it is: what is started next changes it, and makes the user namespace.
     """
     options = list(SPACES) if own_uid else ["--unshare-all", "--unshare-user", "--uid", str(uid), "--gid", str(uid)]
-    options += ["--hostname", "sandbox", "--die-with-parent", "--new-session", "--clearenv"]
+    options += ["--hostname", "sandbox", "--die-with-parent", "--new-session"]
     options += _system_options()
     for name in OWN_ETC:
         options += ["--ro-bind", str(folder / "etc" / name), f"/etc/{name}"]
