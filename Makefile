@@ -46,7 +46,7 @@ $(VENV)/.ready-dev: $(VENV)/.ready
 node:
 	@command -v node >/dev/null && command -v npm >/dev/null || { \
 	  echo "make: node or npm is missing; some of the demo's MCP servers need them" >&2; \
-	  echo "  remedy: apt-get install nodejs npm (Node.js 18 or newer)" >&2; exit 2; }
+	  echo "  remedy: apt-get install nodejs npm (Node.js 20.19 or newer)" >&2; exit 2; }
 
 demo: setup node
 	$(BIN)/rise-bench eval --model lexical --tasks desk
@@ -86,7 +86,7 @@ $(AGENT)/.ready: examples/agents/requirements-openai-agents.txt | setup
 test-agents: setup-dev $(AGENT)/.ready
 	RISE_BENCH_AGENT_PYTHON=$(CURDIR)/$(AGENT)/bin/python $(BIN)/pytest tests/test_agents_framework.py $(PYTEST_ARGS)
 
-# Every server of the catalogue, installed, started and called; minutes, and a gigabyte or two of environments.
+# Every server of the catalogue, installed, started and called; minutes, and 18 GB of environments.
 ground-check: setup-dev node
 	$(BIN)/rise-bench ground check
 

@@ -31,7 +31,7 @@ def make(folder: Path, tasks: int) -> LoadedSuite:
     cassette = Cassette(folder / "cassette.jsonl", ground, create=True)
     effects = {tool.id: tool.effect for server in ground.servers for tool in server.tools}
     for task in made:
-        _record(task, cassette, effects)
+        _record(task, cassette, effects, folder / "fixtures")
     return load_suite(str(folder))
 
 
@@ -67,8 +67,8 @@ def _steps(task: Task) -> list[dict[str, object]]:
     return [*calls, {"content": "It has 30 lines."}]
 
 
-def _record(task: Task, cassette: Cassette, effects: Mapping[str, str]) -> None:
-    history = History(task, VISIBLE_ROOT)
+def _record(task: Task, cassette: Cassette, effects: Mapping[str, str], fixtures: Path) -> None:
+    history = History(task, VISIBLE_ROOT, fixtures)
     for number, call in enumerate(task.reference):
         made = ToolCall(id=str(number), tool=call.tool, arguments=call.arguments)
         read = effects[call.tool] == "read"

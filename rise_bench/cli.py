@@ -78,7 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(error)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+        rest = "; the same command goes on where it stopped" if words[:1] == ["eval"] else ""
+        print(f"interrupted{rest}", file=sys.stderr)
         return 130
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ENOSPC):

@@ -54,9 +54,9 @@ def attempt(
 ) -> Trajectory:
     """One attempt, redone up to `REDO` times on a fresh ground if it faults.
 
-    A server that dies or hangs in a call of this attempt each time, while the task's reference still runs, is the
-    agent's own doing: the attempt stands, with stop `server_died`. Any other fault that stays makes the trajectory a
-    fault, which is scored None.
+    A server of ours that dies or hangs in a call of this attempt each time, while the task's reference still runs, is
+    the agent's own doing: the attempt stands, with stop `server_died`. Any other fault that stays, and any of a server
+    that runs elsewhere, makes the trajectory a fault, which is scored None.
     """
     deaths = 0
     for turn in range(REDO + 1):

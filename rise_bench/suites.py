@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from rise_bench import plugins
 from rise_bench.check import Finding, Proof, check_tasks
 from rise_bench.errors import InputError
 from rise_bench.ground.freeze import freeze
-from rise_bench.ground.recipe import load_recipe, recipes_in
+from rise_bench.ground.recipe import Recipe, load_recipe, recipes_in
 from rise_bench.store import LoadedSuite, load_suite, read_records, read_yaml, write_atomic, write_lines
 from rise_bench.types import GroundSource, Task
 
@@ -28,6 +28,8 @@ class CheckReport:
     """Critical mutations that ran and gave another outcome."""
     findings: tuple[Finding, ...]
     written: str = ""
+    unreleasable: tuple[str, ...] = ()
+    """Its servers on which no released suite may rest, each with the licences: it may be used all the same."""
 
     @property
     def ok(self) -> bool:
@@ -87,6 +89,7 @@ def check_suite(
         mutations=sum(proof.mutations for proof in proofs),
         findings=tuple(findings),
         written=written,
+        unreleasable=_unreleasable(loaded),
     )
 
 
@@ -127,10 +130,23 @@ def _freeze(loaded: LoadedSuite, allow_unsafe: bool, notice: Callable[[str], Non
     servers = head.get("servers") if isinstance(head, dict) else None
     if not isinstance(servers, list) or not servers:
         raise InputError("names no servers", where=str(loaded.path / "suite.yaml"), remedy="add `servers: [...]`")
-    own = recipes_in(loaded.recipes)
-    recipes = [own.get(str(server)) or load_recipe(str(server)) for server in servers]
-    ground = freeze(loaded.suite.name, recipes, progress=notice, allow_unsafe=allow_unsafe)
+    ground = freeze(loaded.suite.name, _recipes(loaded, map(str, servers)), progress=notice, allow_unsafe=allow_unsafe)
     write_atomic(loaded.path / "ground.json", ground.model_dump_json(indent=1) + "\n")
+
+
+def _recipes(loaded: LoadedSuite, servers: Iterable[str]) -> list[Recipe]:
+    """The entries of servers: the suite's own, else the catalogue's."""
+    own = recipes_in(loaded.recipes)
+    return [own.get(server) or load_recipe(server) for server in servers]
+
+
+def _unreleasable(loaded: LoadedSuite) -> tuple[str, ...]:
+    recipes = _recipes(loaded, (server.name for server in loaded.ground.servers))
+    return tuple(
+        f"{recipe.name} ({', '.join((recipe.license or 'no licence stated', *recipe.copyleft.values()))})"
+        for recipe in recipes
+        if not recipe.releasable
+    )
 
 
 def _write(loaded: LoadedSuite, proofs: Sequence[Proof], *, partial: bool) -> Path:

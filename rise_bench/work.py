@@ -211,4 +211,4 @@ def _open_ground(options: Options, loaded: LoadedSuite, tasks: Sequence[Task]) -
         allow_drift=options.allow_drift,
         notice=options.notice,
     )
-    return Recorder(source, options.record) if options.record else source
+    return Recorder(source, options.record, loaded.fixtures) if options.record else source

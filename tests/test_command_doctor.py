@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rise_bench.cli import main
 from rise_bench.ground.sandbox import means
@@ -82,3 +84,48 @@ def test_a_key_is_never_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     monkeypatch.setenv("OPENAI_API_KEY", "very-secret")
     main(["doctor"])
     assert "very-secret" not in capsys.readouterr().out
+
+
+def suite_of(folder: Path, **recipe: object) -> Path:
+    """A suite with one server of its own."""
+    (folder / "recipes").mkdir()
+    (folder / "suite.yaml").write_text("servers: [mine]\n", encoding="utf-8")
+    entry = {"name": "mine", "command": "mine", **recipe}
+    (folder / "recipes" / "mine.yaml").write_text(yaml.safe_dump(entry), encoding="utf-8")
+    return folder
+
+
+def test_a_program_that_a_server_needs_is_missing_with_its_package(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = suite_of(tmp_path, needs={"no-such-server": "no-such-package", "sh": "dash"})
+    code, found = findings(capsys, "--tasks", str(suite))
+    assert code == 1
+    assert (found["no-such-server"]["state"], found["no-such-server"]["remedy"]) == (
+        "missing",
+        "apt-get install no-such-package",
+    )
+    assert "sh" not in found
+
+
+@pytest.mark.parametrize(("version", "state"), [("v18.19.1", "degraded"), ("v20.19.0", "ok"), ("v22.3.0", "ok")])
+def test_a_node_that_is_too_old_is_said(
+    version: str, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = tmp_path / "node"
+    node.write_text(f"#!/bin/sh\necho {version}\n", encoding="utf-8")
+    node.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    _, found = findings(capsys)
+    assert found["node"]["state"] == state
+    assert ("install Node.js 20.19 or newer" in found["node"]["remedy"]) == (state != "ok")
+
+
+@pytest.mark.parametrize("output", ["afile", "afile/runs"])
+def test_a_runs_folder_that_is_a_file_is_missing(
+    output: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "afile").touch()
+    code, found = findings(capsys, "--output", str(tmp_path / output))
+    assert code == 1
+    assert "is no folder" in found["runs' folder"]["found"]

@@ -9,17 +9,23 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
 from rise_bench.cli import main
 from rise_bench.errors import InputError
 from rise_bench.ground.adding import fit_names
+from rise_bench.ground.contract import load_contract
+from rise_bench.ground.freeze import freeze
 from rise_bench.ground.hiding import Hidden, is_secret
 from rise_bench.ground.hosts import Entry, read_hosts
 from rise_bench.ground.launchers import Wanted, script_needs, wanted
 from rise_bench.ground.own import own_command
 from rise_bench.ground.recipe import load_recipe
+from rise_bench.ground.samples import sample, schema_problem
+from rise_bench.types import Tool
 
 SERVERS = Path(__file__).parent / "fixtures" / "ground" / "servers"
 
@@ -257,6 +263,20 @@ def test_a_plain_command_keeps_its_words_and_shows_its_folder_and_interpreter_al
     assert len(own.told) == 3
 
 
+@pytest.mark.parametrize("line", ["#!/usr/bin/env python3", "#!/usr/bin/env -S python3", "#!{python}"])
+def test_a_script_runs_on_the_python_that_its_first_line_means_here(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "server"
+    script.write_text(line.format(python=sys.executable) + "\n", encoding="utf-8")
+    script.chmod(0o755)
+    monkeypatch.setitem(os.environ, "PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    own = own_command("./server", ["x"], tmp_path, "one")
+    assert Path(own.command).parent == Path(sys.executable).parent
+    assert own.args == [str(script), "x"]
+    assert sys.prefix in own.mounts
+
+
 def test_a_module_is_found_in_the_folder_where_the_host_would_start_it(tmp_path: Path) -> None:
     (tmp_path / "server").mkdir()
     own = own_command(sys.executable, ["-m", "server"], tmp_path, "one")
@@ -311,7 +331,8 @@ def test_secrets_become_variables_and_the_rest_stays() -> None:
     assert hidden.setting("MODE", "fast") == "fast"
     assert hidden.header("Authorization", "Bearer abcdef") == "Bearer ${MY_SHOP_AUTHORIZATION}"
     assert hidden.header("Authorization", "Bearer ${MINE}") == "Bearer ${MINE}"
-    assert hidden.address("https://a.b/mcp?api_key=12x4&v=2") == "https://a.b/mcp?api_key=${MY_SHOP_API_KEY}&v=2"
+    fresh = Hidden("my-shop", {})
+    assert fresh.address("https://a.b/mcp?api_key=12x4&v=2") == "https://a.b/mcp?api_key=${MY_SHOP_API_KEY}&v=2"
     assert hidden.address("https://me:pw@a.b/mcp") == "https://${MY_SHOP_USER}@a.b/mcp"
     assert hidden.mask("failed with abcdef") == "failed with ${MY_SHOP_AUTHORIZATION}"
 
@@ -360,6 +381,120 @@ def test_a_secret_among_the_arguments_is_refused(
     assert main(["ground", "add", str(path), "--to", str(tmp_path / "recipes")]) == 2
     error = capsys.readouterr().err
     assert "an argument" in error and "sk-0123" not in error
+
+
+# --- what is tried, and what it shows ---------------------------------------------------------------------------------
+
+
+def serving(folder: Path, tools: object, does: str = '"seen"') -> Path:
+    """A host's file with one server, `mine`, of these tools; every call does the same."""
+    place = folder / "server"
+    place.mkdir()
+    source = (SERVERS / "bad.py").read_text(encoding="utf-8")
+    assert 'else "seen"' in source
+    (place / "bad.py").write_text(source.replace('else "seen"', f"else {does}"), encoding="utf-8")
+    main_file = f'import sys\nimport bad\n\nbad.TOOLS["mine"] = {tools!r}\nsys.argv[1:] = ["mine"]\nbad.main()\n'
+    (place / "server.py").write_text(main_file, encoding="utf-8")
+    server = {"command": sys.executable, "args": [str(place / "server.py")]}
+    return written(folder, {"mcpServers": {"mine": server}})
+
+
+def published_tool(name: str, properties: dict[str, object], **more: object) -> dict[str, object]:
+    return {
+        "name": name,
+        "inputSchema": {"type": "object", "properties": properties, "required": list(properties)},
+        **more,
+    }
+
+
+def test_a_guessed_call_that_changed_nothing_makes_no_reader(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cancel = published_tool("cancel_order", {"order_id": {"type": "string"}})
+    path = serving(tmp_path, [cancel], '"there is no order note"')
+    assert main(["ground", "add", str(path), "--probe", "--to", str(tmp_path / "recipes")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "mine: not known whether they read or write: cancel_order; say so under `effects`" in said
+    contract = load_contract("mine", tmp_path / "recipes" / "contracts")
+    assert contract is not None
+    assert (contract.seen["cancel_order"].ok, contract.seen["cancel_order"].basis) == (1, ())
+    ground = freeze("own", [load_recipe(tmp_path / "recipes" / "mine.yaml")])
+    assert ground.servers == (contract.server,), "a suite freezes the same"
+    assert contract.server.tools[0].effect == "unknown"
+
+
+def test_a_tool_that_says_that_it_reads_and_was_seen_to_write_writes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    look = published_tool("look", {}, annotations={"readOnlyHint": True})
+    path = serving(tmp_path, [look], 'str(open("seen.txt", "a").write("x"))')
+    assert main(["ground", "add", str(path), "--to", str(tmp_path / "recipes")]) == 0
+    assert "look says that it only reads, and changed seen.txt" in " ".join(capsys.readouterr().out.split())
+    recipe = load_recipe(tmp_path / "recipes" / "mine.yaml")
+    contract = load_contract("mine", tmp_path / "recipes" / "contracts")
+    assert contract is not None
+    assert recipe.effects == {"look": "write"}
+    assert freeze("own", [recipe]).servers == (contract.server,)
+
+
+def test_a_tool_that_asks_for_too_much_is_not_called(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    huge = published_tool("huge", {"text": {"type": "string", "minLength": 10**10}})
+    path = serving(tmp_path, [huge, published_tool("look", {})])
+    assert main(["ground", "add", str(path), "--probe", "--to", str(tmp_path / "recipes"), "--json"]) == 0
+    (added,) = json.loads(capsys.readouterr().out)["added"]
+    assert (added["tools"], added["called"]) == (2, 1)
+
+
+def schema(of: JsonValue, **more: Any) -> Tool:
+    """A tool that asks for one argument of such a schema."""
+    asked: dict[str, JsonValue] = {"type": "object", "properties": {"a": of}, "required": ["a"]}
+    return Tool(server="s", name="t", parameters=asked | more)
+
+
+@pytest.mark.parametrize(
+    ("tool", "made"),
+    [
+        (schema({"type": "string", "minLength": 10**10}), None),
+        (schema({"type": "string", "minLength": 12}), {"a": "note" * 4}),
+        (schema({"type": "array", "minItems": 10**10, "items": {"type": "string"}}), None),
+        (schema({"type": "array", "minItems": 2, "items": {"type": "string"}}), {"a": ["note", "note"]}),
+        (schema({"$ref": "#"}, properties={f"p{n}": {"$ref": "#"} for n in range(60)}), {"a": None}),
+        (
+            schema({}, required=[f"p{n}" for n in range(60)], properties={f"p{n}": {"$ref": "#"} for n in range(60)}),
+            None,
+        ),
+        (schema({"$ref": "#/properties/a"}), {"a": None}),
+        (schema({"enum": list(range(100_000))}), {"a": 0}),
+        (schema({"type": "string", "pattern": "^(a+)+$"}), {"a": "note"}),
+        (schema({"$ref": "#/$defs/a%20b"}, **{"$defs": {"a b": {"type": "integer"}}}), {"a": 1}),
+    ],
+    ids=["long", "longer", "many", "two", "cycle", "wide", "self", "choices", "pattern", "pointer"],
+)
+def test_plain_arguments_are_made_of_any_schema_or_none(tool: Tool, made: object) -> None:
+    assert schema_problem(tool) == ""
+    assert sample(tool) == made
+
+
+def test_a_schema_of_no_known_kind_is_said() -> None:
+    assert schema_problem(schema({}, **{"$schema": ["x"]})) == "its schema is no JSON Schema: $schema is no text"
+
+
+@pytest.mark.parametrize("to", ["afile", "afile/recipes", "/proc/nowhere/recipes"])
+def test_a_folder_that_cannot_be_written_is_said_before_anything_starts(
+    to: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "afile").touch()
+    path = serving(tmp_path, [published_tool("look", {})])
+    assert main(["ground", "add", str(path), "--to", str(tmp_path / to)]) == 2
+    what, remedy = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"error: --to: .* (is no folder|cannot be written: .*)", what)
+    assert remedy == "  remedy: choose a folder that can be written"
+
+
+def test_without_a_file_it_is_the_file_alone_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["ground", "add"])
+    assert capsys.readouterr().err.startswith("error: the following arguments are required: file\n")
 
 
 # --- real packages ----------------------------------------------------------------------------------------------------

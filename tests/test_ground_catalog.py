@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from rise_bench.cli import main
-from rise_bench.ground.contract import CONTRACTS, Contract, load_contract
+from rise_bench.ground.contract import CONTRACTS, Contract, effect_of, load_contract
 from rise_bench.ground.criteria import entries, judged
 from rise_bench.ground.probes import PROBES, load_probes
-from rise_bench.ground.recipe import CATALOG, DOMAINS, PERMISSIVE, Recipe, catalog, load_recipe
+from rise_bench.ground.recipe import CATALOG, DOMAINS, Recipe, catalog, load_recipe
 from rise_bench.store import load_suite, suites
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,6 +83,8 @@ def test_every_effect_is_known_and_says_why(name: str) -> None:
     for tool in contract.server.tools:
         assert tool.effect != "unknown", tool.name
         assert contract.seen[tool.name].basis, tool.name
+        assert effect_of(load_recipe(name), tool) == tool.effect, f"{tool.name}: a suite would freeze another"
+        assert tool.effect == "write" or {"stated", "annotation"} & {*contract.seen[tool.name].basis}, tool.name
 
 
 @pytest.mark.parametrize("name", catalog())
@@ -104,7 +106,15 @@ def test_nothing_lies_about_that_belongs_to_no_entry() -> None:
 def test_shipped_suites_rest_on_permissive_licences() -> None:
     used = {server.name for suite in suites() for server in load_suite(suite).ground.servers}
     assert used
-    assert {name for name in used if load_recipe(name).license not in PERMISSIVE} == set()
+    assert {name for name in used if not load_recipe(name).releasable} == set()
+
+
+def test_code_under_copyleft_is_shown_with_the_server_that_it_comes_with(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ground", "ls", "chess"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert (
+        "comes with chess (GPL-3.0-or-later), cairosvg (LGPL-3.0-or-later); may not be part of a released suite" in said
+    )
 
 
 def test_shipped_suites_agree_with_the_catalogue_on_effects_and_groups() -> None:
@@ -118,6 +128,7 @@ def test_criteria_are_computed_for_every_server() -> None:
     for entry in entries():
         found = judged(entry)
         assert found is not None
+        assert found.standardisation is not None
         assert 0 <= found.standardisation <= 1
         assert found.start_seconds > 0
         assert found.memory_mb > 0

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from ground_kit import connected, odd_recipe
+from ground_kit import connected, odd_ground, odd_recipe
 from mcp.types import JSONRPCError
 
 from rise_bench.errors import ServerDied, SetupError
@@ -18,6 +18,8 @@ from rise_bench.ground.client import MAX_TEXT, Connection
 from rise_bench.ground.install import ensure
 from rise_bench.ground.sandbox import Sandbox
 from rise_bench.ground.transport import MAX_LINE, Framer, stdio
+
+SECRET = "sk-0123456789abcdef"
 
 
 def processes_naming(text: str) -> list[str]:
@@ -41,6 +43,15 @@ def test_tools_are_listed_as_published() -> None:
     assert tools["echo"].annotations == {"readOnlyHint": True}
     assert tools["hang"].annotations == {}
     assert tools["echo"].parameters == {"type": "object"}
+
+
+def test_a_secret_that_a_server_quotes_in_its_contract_is_struck_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ODD_KEY", SECRET)
+    server = odd_ground(odd_recipe(env={"ODD_NOTE": "the key is ${ODD_KEY}"})).servers[0]
+    assert SECRET not in server.model_dump_json()
+    echo = {tool.name: tool for tool in server.tools}["echo"]
+    assert echo.description == "echo in {root}, the key is [secret ODD_KEY]"
+    assert echo.parameters["properties"] == {"to": {"default": "the key is [secret ODD_KEY]"}}
 
 
 def test_arguments_arrive_as_they_were_made_nulls_included() -> None:

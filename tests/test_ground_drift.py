@@ -145,13 +145,13 @@ def test_diff_shows_what_drifted_and_exits_1(tmp_path: Path, capsys: pytest.Capt
     write_suite(tmp_path / "suite", "well")
     assert main(["ground", "record", "--recipes", str(recipes)]) == 0
     assert main(["ground", "diff", "--recipes", str(recipes)]) == 0
-    assert main(["ground", "diff", "--suite", str(tmp_path / "suite")]) == 0
+    assert main(["ground", "diff", "--tasks", str(tmp_path / "suite")]) == 0
     capsys.readouterr()
     entry = recipes / "odd.yaml"
     entry.write_text(entry.read_text(encoding="utf-8").replace("- well", "- other"), encoding="utf-8")
     assert main(["ground", "diff", "odd", "--recipes", str(recipes)]) == 1
     assert 'odd: echo: description changed: "echo in {root}" -> "echo in {root} now"' in capsys.readouterr().out
-    assert main(["ground", "diff", "--suite", str(tmp_path / "suite"), "--json"]) == 1
+    assert main(["ground", "diff", "--tasks", str(tmp_path / "suite"), "--json"]) == 1
     (words,) = json.loads(capsys.readouterr().out)["odd"]["drift"]
     assert words.startswith("echo: description changed")
 
@@ -160,10 +160,10 @@ def test_diff_says_what_cannot_be_compared(tmp_path: Path, capsys: pytest.Captur
     write_suite(tmp_path / "suite", "broken")
     assert main(["ground", "diff", "--recipes", str(tmp_path / "suite" / "recipes")]) == 1
     assert "odd: is not recorded" in capsys.readouterr().out
-    assert main(["ground", "diff", "--suite", str(tmp_path / "suite")]) == 1
+    assert main(["ground", "diff", "--tasks", str(tmp_path / "suite")]) == 1
     assert "cannot find my configuration" in capsys.readouterr().out
     assert main(["ground", "diff", "--recipes", str(SERVERS)]) == 2
-    assert main(["ground", "diff", "nope", "--suite", str(tmp_path / "suite")]) == 2
+    assert main(["ground", "diff", "nope", "--tasks", str(tmp_path / "suite")]) == 2
 
 
 def test_eval_refuses_a_drifted_server_and_a_report_says_where_it_was_allowed(
@@ -181,3 +181,11 @@ def test_eval_refuses_a_drifted_server_and_a_report_says_where_it_was_allowed(
     assert "the servers were not as the suite froze them: odd: echo: description" in " ".join(said.out.split())
     (report,) = (tmp_path / "runs").glob("*/report.md")
     assert "the servers were not as the suite froze them" in report.read_text(encoding="utf-8")
+
+
+def test_a_run_that_is_recorded_tells_of_drift_too(tmp_path: Path) -> None:
+    write_suite(tmp_path / "suite", "other")
+    line = ["eval", "--model", "oracle", "--tasks", str(tmp_path / "suite"), "--output", str(tmp_path / "runs")]
+    assert main([*line, "--concurrency", "1", "--allow-drift", "--record", str(tmp_path / "cassette.jsonl")]) == 0
+    (conditions,) = (tmp_path / "runs").glob("*/conditions.jsonl")
+    assert "odd: echo: description changed" in conditions.read_text(encoding="utf-8")

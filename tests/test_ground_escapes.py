@@ -39,8 +39,10 @@ FEW = {"processes": 40, "memory_mb": 256, "disk_mb": 16}
 GROUPLESS = replace(means(), controllers=frozenset())
 """This machine as one on which no control group can be made."""
 
+NO_GROUPS = pytest.mark.skipif(not means().controllers, reason="no control group can be made here")
+
 WAYS = [
-    pytest.param(means(), id="control groups", marks=pytest.mark.skipif(not means().controllers, reason="none here")),
+    pytest.param(means(), id="control groups", marks=NO_GROUPS),
     pytest.param(GROUPLESS, id="rlimits"),
 ]
 
@@ -355,6 +357,13 @@ MEMORY = {
                 signal.pause()
         os.wait()
     """,
+    "to be shared": """
+        import mmap, signal
+        held = mmap.mmap(-1, 400 << 20)
+        for at in range(0, len(held), 1 << 20):
+            held[at:at + (1 << 20)] = b"x" * (1 << 20)
+        signal.pause()
+    """,
     "files in memory": """
         import os, signal
         for number in range(64):
@@ -395,6 +404,18 @@ FILL = {
             kept.append(open("part", "wb"))
             kept[-1].write(b"x" * (1 << 20))
             kept[-1].flush()
+            os.unlink("part")
+    """,
+    "mapped files without a name": """
+        import ctypes, os
+        library = ctypes.CDLL(None)
+        library.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+        library.mmap.restype = ctypes.c_void_p
+        for number in range(4):
+            part = os.open("part", os.O_RDWR | os.O_CREAT)
+            os.write(part, b"x" * (8 << 20))
+            library.mmap(None, 8 << 20, 1, 1, part, 0)
+            os.close(part)
             os.unlink("part")
     """,
     "folders deeper than any path": """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,3 +117,65 @@ def test_a_bad_build_file_is_one_line_with_its_name(tmp_path: Path, target: Path
         materialise(folder, target, "")
     assert finding in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_script_of_sql_reaches_no_file_but_its_database(fixture: Path, target: Path, tmp_path: Path) -> None:
+    other = tmp_path / "cookies.sqlite"
+    connection = sqlite3.connect(other)
+    connection.executescript("CREATE TABLE c(v); INSERT INTO c VALUES('session');")
+    connection.close()
+    before, made = other.read_bytes(), tmp_path / "made.db"
+    for script in (
+        f"ATTACH '{other}' AS x; DELETE FROM x.c;",
+        f"ATTACH '{other.parent}' || '/cookies.sqlite' AS x; DELETE FROM x.c;",
+        f"CREATE TABLE t(x); VACUUM INTO '{made}';",
+        "SELECT load_extension('x');",
+    ):
+        (fixture / "shop.sql").write_text(script, encoding="utf-8")
+        with pytest.raises(InputError, match=r"shop\.sql: cannot be run"):
+            materialise(fixture, target, "")
+        shutil.rmtree(target)
+        target.mkdir()
+    assert (other.read_bytes(), made.exists()) == (before, False)
+    (fixture / "shop.sql").write_text("PRAGMA journal_mode = WAL; CREATE TABLE t(x); VACUUM;", encoding="utf-8")
+    materialise(fixture, target, "")
+
+
+@pytest.mark.parametrize("build", ["sqlite: {link/planted.db: shop.sql}", "folders: [link/made]", "{}"])
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_link_that_leads_out_of_the_sandbox_is_refused(
+    build: str, absolute: bool, fixture: Path, target: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (fixture / "files" / "here").symlink_to(".")
+    (fixture / "files" / "link").symlink_to(elsewhere if absolute else "here/../elsewhere")
+    (fixture / "build.yaml").write_text(build, encoding="utf-8")
+    with pytest.raises(InputError, match="files/link: is a link that leads out of the sandbox"):
+        materialise(fixture, target, "")
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_links_within_a_fixture_are_kept(fixture: Path, target: Path) -> None:
+    (fixture / "files" / "notes" / "b.txt").symlink_to("a.txt")
+    (fixture / "files" / "latest").symlink_to("notes")
+    (fixture / "files" / "gone").symlink_to("not-there")
+    materialise(fixture, target, "")
+    assert str((target / "notes" / "b.txt").readlink()) == "a.txt"
+    assert (target / "latest" / "a.txt").is_file()
+    assert (target / "gone").is_symlink()
+
+
+@pytest.mark.parametrize("place", ["files", "build.yaml", "shop.sql"])
+def test_what_is_copied_is_the_suites_own(place: str, tmp_path: Path, target: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "files").mkdir(parents=True)
+    (elsewhere / "build.yaml").write_text("{}", encoding="utf-8")
+    (elsewhere / "shop.sql").touch()
+    folder = tmp_path / "suite" / "fixtures" / "one"
+    folder.mkdir(parents=True)
+    (folder / place).symlink_to(elsewhere / place)
+    if place == "shop.sql":
+        (folder / "build.yaml").write_text("sqlite: {a.db: shop.sql}", encoding="utf-8")
+    with pytest.raises(InputError, match=f"{place}: leads out of the suite's fixtures"):
+        materialise(folder, target, "")

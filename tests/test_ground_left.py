@@ -9,14 +9,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from ground_kit import odd_recipe
 
-from rise_bench.ground.folders import PREFIX, drop, own_folder, sweep
-from rise_bench.ground.sandbox import bwrap_problem
+from rise_bench.ground.client import Connection
+from rise_bench.ground.folders import PREFIX, drop, own_folder, scratch, sweep
+from rise_bench.ground.install import Installed
+from rise_bench.ground.sandbox import Sandbox, bwrap_problem, means
+from rise_bench.ground.transport import stdio
 
 TESTS = Path(__file__).parent
 GONE_SECONDS = 30
@@ -115,12 +120,37 @@ def test_without_bubblewrap_what_a_server_had_started_is_ended_by_the_next_harne
     assert alive(told) == []
 
 
+def test_without_bubblewrap_what_a_server_let_go_of_ends_when_the_sandbox_is_emptied_or_closed() -> None:
+    sandbox = Sandbox(used=replace(means(), problem="taken away", own_uid=False))
+    servers = []
+    try:
+        for name in ("one", "two", "three"):
+            way = stdio(sandbox.launch(odd_recipe(name=name), Installed(None, None, None)))
+            servers.append(Connection(name, way, sandbox.log(name)))
+            servers[-1].start(30)
+        one, two, three = servers
+        assert [server.call("spawn", {}, 30).content for server in (one, two)] == ["spawned"] * 2
+        one.close()
+        two.close()
+        assert len(running_in(str(sandbox.folder))) == 3
+        sandbox.wipe()
+        assert running_in(str(sandbox.folder)) == [three.pid]
+        assert three.call("spawn", {}, 30).content == "spawned", "the one that runs is spared"
+        three.close()
+        assert running_in(str(sandbox.folder)), "what it has let go of runs on"
+    finally:
+        for server in servers:
+            server.close()
+        sandbox.close()
+    assert running_in(str(sandbox.folder)) == []
+
+
 def running_in(folder: str) -> list[int]:
     """Processes whose home is in the folder."""
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get("HOME") == f"{folder}/home":
+            if process.environ().get("HOME") == f"{folder}/home" and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process.pid)
         except psutil.Error:
             continue
@@ -151,3 +181,23 @@ def test_a_link_of_that_name_is_not_followed(tmp_path: Path, monkeypatch: pytest
     (tmp_path / f"{PREFIX}left").mkdir()
     assert sweep() == [tmp_path / f"{PREFIX}left"]
     assert (target / "file").exists()
+
+
+def test_a_folder_without_its_name_yet_is_left_alone_until_it_is_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for name in ("new", "old"):
+        (tmp_path / f".{PREFIX}{name}" / "deep").mkdir(parents=True)
+    os.utime(tmp_path / f".{PREFIX}old", (0, 0))
+    assert sweep() == [tmp_path / f".{PREFIX}old"]
+    assert (tmp_path / f".{PREFIX}new" / "deep").is_dir()
+
+
+def test_what_is_copied_to_be_read_lies_where_it_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with scratch() as folder:
+        (folder / "copy.db").touch()
+        assert folder.name.startswith(PREFIX)
+        assert folder.parent == tmp_path
+    assert list(tmp_path.iterdir()) == []

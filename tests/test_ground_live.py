@@ -256,6 +256,47 @@ def test_a_change_that_is_only_told_after_the_last_call_is_met_at_the_end(live: 
     session.close()
 
 
+def test_a_change_that_no_server_speaks_of_faults_the_attempt_and_no_later_one(live: OpenGround) -> None:
+    source = live("sly")
+    for _ in range(2):
+        session = source.open(odd_task())
+        assert session.call(call("echo"), 30).status == "ok"
+        with pytest.raises(
+            GroundFault, match=r"odd: changed its tools during the attempt: .*echo: description changed"
+        ):
+            session.end_state()
+        session.close()
+
+
+def test_an_attempt_that_ended_early_is_looked_after_before_its_server_serves_again(live: OpenGround) -> None:
+    source = live("sly")
+    session = source.open(odd_task())
+    session.call(call("echo"), 30)
+    session.close()
+    with pytest.raises(GroundFault, match="publishes other contracts"):
+        source.open(odd_task())
+    source.open(odd_task()).close()
+
+
+def test_a_change_is_met_at_the_end_though_drift_is_allowed_and_is_told(live: OpenGround) -> None:
+    source = live("sly", allow_drift=True)
+    session = source.open(odd_task())
+    session.call(call("echo"), 30)
+    assert source.drifted == {}
+    assert session.end_state() == ()
+    assert list(source.drifted) == ["odd"]
+    session.close()
+
+
+def test_a_server_that_ends_after_its_last_answer_costs_nothing_but_itself(live: OpenGround) -> None:
+    source = live("leaves")
+    for number in range(2):
+        session = source.open(odd_task())
+        assert session.call(call("write", path=f"{number}.txt", text="x"), 30).status == "ok"
+        assert [change.path for change in session.end_state() or ()] == [f"{number}.txt"]
+        session.close()
+
+
 def test_a_server_that_only_says_its_tools_changed_is_looked_at_and_trusted(live: OpenGround) -> None:
     session = live().open(odd_task())
     assert session.call(call("says_changed"), 30).content == "done"
@@ -335,13 +376,28 @@ def test_closing_the_ground_does_not_wait_for_a_server_that_is_being_started_ahe
 
 def test_servers_that_no_attempt_wanted_for_long_are_ended(live: OpenGround) -> None:
     slot = Slot(Sandbox())
-    recipes = [odd_recipe(name=f"odd{number}") for number in range(KEPT + 2)]
+    recipes = [odd_recipe(name=f"odd{number}", keeps="nothing") for number in range(KEPT + 2)]
     installed = {recipe.name: ensure(recipe) for recipe in recipes}
     try:
         for recipe in recipes:
             slot.prepare([recipe], installed, lambda home, root: None, "")
         slot.retire(set())
         assert list(slot.connections) == [recipe.name for recipe in recipes[1:]]
+    finally:
+        slot.close()
+
+
+def test_a_server_that_writes_does_not_run_on_beside_an_attempt_that_is_not_offered_it() -> None:
+    slot = Slot(Sandbox())
+    recipes = [odd_recipe(name="writer"), odd_recipe(name="reader", keeps="nothing"), odd_recipe(name="wanted")]
+    installed = {recipe.name: ensure(recipe) for recipe in recipes}
+    try:
+        slot.prepare(recipes[:2], installed, lambda home, root: None, "")
+        writer = slot.connections["writer"]
+        slot.prepare(recipes[2:], installed, lambda home, root: None, "")
+        assert set(slot.connections) == {"reader", "wanted"}
+        assert writer.pid is not None
+        assert not psutil.pid_exists(writer.pid), "it has ended before the files of the next attempt are there"
     finally:
         slot.close()
 

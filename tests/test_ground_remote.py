@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,8 +24,22 @@ from rise_bench.errors import GroundFault, ServerDied, SetupError
 from rise_bench.ground.freeze import freeze
 from rise_bench.ground.live import LiveGround
 from rise_bench.ground.recipe import Recipe, load_recipe
+from rise_bench.rollout import attempt
 from rise_bench.score import score
-from rise_bench.types import Assistant, Call, Critical, Intent, Task, ToolCall, Trajectory, User
+from rise_bench.types import (
+    Assistant,
+    Budget,
+    Call,
+    Critical,
+    Intent,
+    ModelRequest,
+    Reply,
+    Task,
+    ToolCall,
+    ToolResult,
+    Trajectory,
+    User,
+)
 
 KEY = "Bearer sk-0123456789abcdef"
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -32,10 +47,14 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 @dataclass
 class Elsewhere:
-    """A server on a loopback port; `broken` makes it answer every request with that status."""
+    """A server on a loopback port; `broken` makes it answer every request with that status, `allowed` is how many messages
+    it takes in a session (0 = any number).
+    """
 
     port: int
     broken: int = 0
+    allowed: int = 0
+    taken: Counter[bytes] = field(default_factory=Counter)
     keys: list[str] = field(default_factory=list)
     orders: list[str] = field(default_factory=list)
 
@@ -70,6 +89,21 @@ def shop(here: Elsewhere) -> MCPServer:
     return server
 
 
+class _Eager:
+    """A model that never has enough."""
+
+    name = "eager"
+
+    def content(self) -> str:
+        return "eager"
+
+    def reply(self, request: ModelRequest) -> Reply:
+        return Reply(message=Assistant(tool_calls=(call("stock", article="pen"),)))
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 @contextmanager
 def running(json_response: bool = False) -> Iterator[Elsewhere]:
     with socket.socket() as free:
@@ -80,9 +114,15 @@ def running(json_response: bool = False) -> Iterator[Elsewhere]:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            here.keys.append(dict(scope["headers"]).get(b"authorization", b"").decode())
-            if here.broken or here.keys[-1] != KEY:
-                await send({"type": "http.response.start", "status": here.broken or 401, "headers": []})
+            headers = dict(scope["headers"])
+            here.keys.append(headers.get(b"authorization", b"").decode())
+            here.taken[headers.get(b"mcp-session-id", b"")] += scope["method"] == "POST"
+            limited = (
+                0 < here.allowed < here.taken[headers.get(b"mcp-session-id", b"")] and b"mcp-session-id" in headers
+            )
+            status = here.broken or (401 if here.keys[-1] != KEY else 429 if limited else 0)
+            if status:
+                await send({"type": "http.response.start", "status": status, "headers": []})
                 await send({"type": "http.response.body", "body": b"no"})
                 return
         await inner(scope, receive, send)
@@ -170,12 +210,26 @@ def test_a_server_that_is_away_is_a_fault_and_no_wrong_answer(elsewhere: Elsewhe
     source = ground_of(elsewhere, tmp_path)
     session = source.open(task())
     elsewhere.broken = 503
-    with pytest.raises(ServerDied, match="503 Service Unavailable"):
+    with pytest.raises(GroundFault, match="503 Service Unavailable") as fault:
         session.call(call("stock", article="pen"), 20)
+    assert not isinstance(fault.value, ServerDied)
     session.close()
     with pytest.raises(GroundFault, match=r"shop: cannot be started: .*503"):
         source.open(task())
     source.close()
+
+
+def test_an_attempt_at_a_server_that_limits_the_rate_is_none_and_not_wrong(
+    elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    source = ground_of(elsewhere, tmp_path)
+    elsewhere.allowed = 5  # the session's opening, its list of tools, three calls
+    trajectory = attempt(_Eager(), source, task(), system_prompt="", budget=Budget())
+    source.close()
+    answers = [message.content for message in trajectory.messages if isinstance(message, ToolResult)]
+    assert (trajectory.stop, answers) == ("fault", ["7", "7", "7"])
+    assert "429 Too Many Requests" in trajectory.fault
+    assert [verdict.value for verdict in score(task(), trajectory, source.ground)] == [None, None]
 
 
 def test_a_server_that_nobody_runs_or_that_refuses_the_key_cannot_be_frozen(

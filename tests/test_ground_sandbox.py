@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,8 +13,9 @@ from typing import Any
 import pytest
 from ground_kit import NOW, connected, odd_recipe
 
-from rise_bench.errors import InputError, SetupError
+from rise_bench.errors import GroundFault, InputError, SetupError
 from rise_bench.ground.install import ensure
+from rise_bench.ground.recipe import Limits
 from rise_bench.ground.sandbox import (
     VISIBLE_ROOT,
     Sandbox,
@@ -22,6 +25,7 @@ from rise_bench.ground.sandbox import (
     means,
     parse_now,
 )
+from rise_bench.ground.watch import Guard, keep, release
 
 needs_bwrap = pytest.mark.skipif(bwrap_problem() is not None, reason=str(bwrap_problem()))
 needs_faketime = pytest.mark.skipif(faketime_library() is None, reason="libfaketime is not installed")
@@ -162,3 +166,67 @@ def test_now_without_a_zone_is_utc_and_nonsense_is_refused() -> None:
     assert parse_now("") is None
     with pytest.raises(InputError, match="now: 'yesterday' is no ISO 8601 instant"):
         parse_now("yesterday")
+
+
+def test_servers_that_share_a_disk_share_the_largest_of_their_limits_on_it() -> None:
+    sandbox = Sandbox()
+    binds = ["--remount-ro", "/"]
+    words = ["/bin/sh", "-c", "echo ready; read line"]
+    running = []
+    try:
+        for name, size in (("large", 64), ("small", 16)):
+            launch = sandbox.command(name, words, {}, Limits(disk_mb=size), binds)
+            process = subprocess.Popen(
+                [launch.command, *launch.args], env={}, cwd=launch.cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+            running.append(process)
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+        for guard in sandbox._guards:
+            guard.look(32 << 20, deep=True)
+        assert sandbox.exceeded() == ""
+        assert [process.poll() for process in running] == [None, None]
+        for guard in sandbox._guards:
+            guard.look(65 << 20, deep=True)
+        assert sandbox.exceeded() == "used more than 64 MiB of disk"
+    finally:
+        for process in running:
+            process.kill()
+            process.communicate()
+        sandbox.close()
+
+
+def test_nothing_is_started_in_a_closed_sandbox() -> None:
+    sandbox = Sandbox()
+    sandbox.close()
+    with pytest.raises(GroundFault, match="its sandbox is closed"):
+        sandbox.command("late", ["/bin/true"], {}, Limits(), [])
+
+
+def test_a_look_that_fails_does_not_end_the_watch_over_the_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed, looked = threading.Event(), threading.Event()
+
+    class Broken(Guard):
+        def look(self, disk: int, *, deep: bool) -> None:
+            failed.set()
+            raise RuntimeError("what nobody thought of")
+
+    class Whole(Guard):
+        def look(self, disk: int, *, deep: bool) -> None:
+            if failed.is_set():
+                looked.set()
+
+    guards = [
+        kind(kind.__name__, (tmp_path,), tmp_path / kind.__name__, Limits(), lambda: 1, None, counted=True)
+        for kind in (Broken, Whole)
+    ]
+    for guard in guards:
+        keep(guard)
+    try:
+        assert looked.wait(30)
+    finally:
+        for guard in guards:
+            release(guard)
+    assert [record.message for record in caplog.records] == ["the limits of Broken are not watched"]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
+from pathlib import Path
 
 import pytest
-from ground_kit import odd_recipe
+from ground_kit import call, odd_ground, odd_recipe, odd_task
 
 from rise_bench.errors import SetupError
+from rise_bench.ground.live import LiveGround
 from rise_bench.ground.secrets import Redactor, from_user, secrets_of
 
 KEY = "sk/live+4242"
@@ -41,3 +44,20 @@ def test_a_secret_is_struck_out_in_every_form_and_place(form: str) -> None:
 def test_short_values_are_left_alone_and_without_secrets_nothing_changes() -> None:
     assert Redactor({"MODE": "on"}).text("on and on") == "on and on"
     assert Redactor({}).value({"a": "b"}) == {"a": "b"}
+
+
+def test_a_secret_that_a_server_writes_is_not_in_the_state_that_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_KEY", KEY)
+    recipe = odd_recipe(env={"KEY": "Bearer ${SHOP_KEY}"})
+    source = LiveGround(odd_ground(recipe), Path(), recipes={"odd": recipe})
+    try:
+        session = source.open(odd_task())
+        text = json.dumps({"key": KEY})
+        session.call(call("write", path="settings.json", text=text), 30)
+        state = session.end_state()
+        session.close()
+    finally:
+        source.close()
+    assert state is not None
+    assert {change.path: change.after for change in state}["settings.json#/key"] == '"[secret SHOP_KEY]"'
+    assert not any(KEY in change.model_dump_json() for change in state)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 import sqlite3
+import struct
 import zipfile
+import zlib
 from contextlib import closing
+from io import BufferedReader
 from pathlib import Path
 
 import openpyxl
 import pytest
+from dulwich.objects import Commit, ObjectID
+from dulwich.pack import write_pack_index_v2
 from dulwich.repo import Repo
 from openpyxl.styles import Font
 
 from rise_bench.ground.fixture import GitCommit, build_repository
+from rise_bench.ground.leaves import MAX_CHARACTERS
+from rise_bench.ground.repository import MAX_CONFIG, MAX_OBJECT, MAX_SHORTENED
 from rise_bench.ground.state import MAX_TEXT, Rules, Snapshot, State, difference
-from rise_bench.ground.tree import remove
+from rise_bench.ground.tree import open_plain, read_link, remove, walk
 
 EVENT = """BEGIN:VCALENDAR
 VERSION:2.0
@@ -352,6 +360,114 @@ def test_a_repository_whose_configuration_includes_other_files_is_not_read(tmp_p
     assert leaves(tmp_path)["repo#damaged"] == "include in config"
 
 
+def commit_of(message: bytes) -> Commit:
+    commit = Commit()
+    commit.tree = ObjectID(b"4b825dc642cb6eb9a060e54bf8d69288fbee4904")
+    commit.author = commit.committer = b"A <a@b>"
+    commit.author_time = commit.commit_time = commit.author_timezone = commit.commit_timezone = 0
+    commit.message = message
+    return commit
+
+
+def pack(place: Path, entries: list[tuple[Commit, int, bytes, int, bytes]]) -> None:
+    """A pack of objects: each with its kind, what it rests on, the bytes that it unpacks to, and these."""
+    data, index = b"PACK" + struct.pack(">LL", 2, len(entries)), []
+    for commit, kind, base, size, body in entries:
+        index.append((bytes.fromhex(commit.id.decode()), len(data), 0))
+        head, size = kind << 4 | size & 15, size >> 4
+        while size:
+            data, head, size = data + bytes([head | 128]), size & 127, size >> 7
+        data += bytes([head]) + base + zlib.compress(body)
+    digest = hashlib.sha1(data).digest()
+    (place / ".git" / "objects" / "pack" / "pack-1.pack").write_bytes(data + digest)
+    with (place / ".git" / "objects" / "pack" / "pack-1.idx").open("wb") as file:
+        write_pack_index_v2(file, sorted(index), digest)
+
+
+@pytest.mark.parametrize("kind", ["loose", "packed", "difference"])
+def test_a_commit_that_unpacks_to_much_more_than_its_size_is_not_unpacked(tmp_path: Path, kind: str) -> None:
+    place = repository(tmp_path / "repo")
+    small, large = commit_of(b"x" * 0x10000), commit_of(b"x" * (MAX_OBJECT + 1))
+    whole = large.as_raw_string()
+    if kind == "loose":
+        with Repo(str(place)) as opened:
+            opened.object_store.add_object(large)
+    elif kind == "packed":
+        pack(place, [(large, 1, b"", len(whole), whole)])
+    else:
+        base = small.as_raw_string()
+        delta = bytes([0x80 | len(base) & 127, 0x80 | len(base) >> 7 & 127, len(base) >> 14])
+        target = 0x10000 * 129
+        delta += bytes([0x80 | target & 127, 0x80 | target >> 7 & 127, 0x80 | target >> 14 & 127, target >> 21])
+        delta += b"\x80" * 129
+        own = bytes.fromhex(small.id.decode())
+        pack(place, [(small, 1, b"", len(base), base), (large, 7, own, len(delta), delta)])
+    (place / ".git" / "refs" / "heads" / "main").write_bytes(large.id + b"\n")
+    found = leaves(tmp_path)
+    assert found["repo#damaged"] == ("error" if kind == "loose" else "Unreadable")
+    assert not any(len(text) > 1000 for text in found.values())
+
+
+@pytest.mark.parametrize(
+    ("entry", "content"),
+    [
+        ("config", b"[core]\n" + b"#" * MAX_CONFIG),
+        ("packed-refs", b"#" * MAX_CHARACTERS + b"\n"),
+        ("index", b"DIRC\0\0\0\4" + b"\0" * MAX_SHORTENED),
+    ],
+)
+def test_of_a_repository_nothing_is_read_that_is_far_larger_than_it_may_be(
+    tmp_path: Path, entry: str, content: bytes
+) -> None:
+    (repository(tmp_path / "repo") / ".git" / entry).write_bytes(content)
+    found = leaves(tmp_path)
+    assert found["repo#damaged"] == f"too large: {entry}"
+    assert sum(map(len, found.values())) < 1_000
+
+
+def test_packed_commits_are_read_also_those_kept_as_differences(tmp_path: Path) -> None:
+    place = repository(tmp_path / "repo")
+    base, other = commit_of(b"x" * 100), commit_of(b"x" * 100 + b"y")
+    first, second = base.as_raw_string(), other.as_raw_string()
+    delta = bytes([0x80 | len(first) & 127, len(first) >> 7, 0x80 | len(second) & 127, len(second) >> 7])
+    delta += bytes([0x90, len(first)]) + b"\1y"
+    near = bytes([len(zlib.compress(first)) + 2])
+    pack(place, [(base, 1, b"", len(first), first), (other, 6, near, len(delta), delta)])
+    (place / ".git" / "refs" / "heads" / "main").write_bytes(other.id + b"\n")
+    found = leaves(tmp_path)
+    assert "repo#damaged" not in found
+    assert "x" * 100 + "y" in found.values()
+
+
+def test_a_commit_on_a_long_history_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rise_bench.ground.repository.MAX_COMMITS", 1)
+    place = repository(tmp_path / "repo")
+    state = State(tmp_path, "")
+    before = state.snapshot()
+    with Repo(str(place)) as opened:
+        opened.get_worktree().commit(message=b"third", author=b"A <a@b>", committer=b"A <a@b>")
+    assert "repo#refs/heads/main" in {change.path for change in difference(before, state.snapshot())}
+
+
+def test_what_a_process_swaps_into_a_repository_while_it_is_read_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = write(tmp_path, "outside/secret", "host secret")
+    place = repository(tmp_path / "home" / "repo") / ".git"
+
+    def swap(path: Path, below: Path) -> BufferedReader:
+        if path.name == "config":
+            path.unlink()
+            path.symlink_to(secret)
+        return open_plain(path, below)
+
+    monkeypatch.setattr("rise_bench.ground.repository.open_plain", swap)
+    found = leaves(tmp_path / "home")
+    assert (place / "config").is_symlink()
+    assert "host secret" not in str(found)
+    assert found["repo#damaged"] == "OSError"
+
+
 def test_what_utf8_cannot_hold_is_kept_as_escapes(tmp_path: Path) -> None:
     write(tmp_path, "a.json", r'{"a": "\ud83d"}')
     (tmp_path / os.fsdecode(b"b\xff.txt")).touch()
@@ -415,6 +531,109 @@ def test_a_second_look_reads_again_what_changed_without_changing_size_or_time(tm
     path.write_text("two", encoding="utf-8")
     os.utime(path, ns=(stamp, stamp))
     assert [change.after for change in difference(before, state.snapshot())] == ["two"]
+
+
+def test_a_link_that_goes_while_it_is_read_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "SingletonLock").symlink_to("host-1")
+
+    def vanish(path: Path, below: Path) -> str:
+        path.unlink()
+        return read_link(path, below)
+
+    monkeypatch.setattr("rise_bench.ground.state.read_link", vanish)
+    assert leaves(tmp_path) == {"SingletonLock": "<unreadable: FileNotFoundError>"}
+
+
+def test_a_folder_that_became_a_link_is_not_walked(tmp_path: Path) -> None:
+    write(tmp_path, "outside/secret-name", "x")
+    write(tmp_path, "home/a/b.txt", "x")
+    walked = walk(tmp_path / "home")
+    assert [entry.name for entry in next(walked)[1]] == ["a"]
+    (tmp_path / "home" / "a").rename(tmp_path / "home" / "c")
+    (tmp_path / "home" / "a").symlink_to(tmp_path / "outside")
+    assert list(walked) == [("a", [], [])]
+
+
+REPEATS = {
+    "a.json": json.dumps({"k" * 20_000: [0] * 5_000}).encode(),
+    "b.json": b"[" + b"[]," * 400_000 + b"[]]",
+    "a.ics": b"BEGIN:VCALENDAR\n" + b"BEGIN:A\n" * 20 + b"X:1\n" + b"END:A\n" * 20 + b"END:VCALENDAR\n",
+    "b.ics": b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:%s\n%sEND:VEVENT\nEND:VCALENDAR\n"
+    % (b"u" * 20_000, b"".join(b"X%d:1\n" % number for number in range(5_000))),
+    "a.xlsx": bare_workbook(
+        "<sheetData><row>" + f"<c r='A1' t='inlineStr'><is><t>{'x' * 1000}</t></is></c>" * 10_000 + "</row></sheetData>"
+    ),
+    "c.xlsx": bare_workbook("".join(f"<a{number % 2}>{'x' * 900_000}</a{number % 2}>" for number in range(10))),
+    "b.xlsx": bare_workbook("<a/>" * 600_000 + "<a></a>" * 300_000),
+}
+
+
+@pytest.mark.parametrize("name", REPEATS)
+def test_a_small_file_that_would_make_many_or_long_leaves_is_one(tmp_path: Path, name: str) -> None:
+    write(tmp_path, name, REPEATS[name])
+    assert set(leaves(tmp_path)) == {name}
+
+
+def test_beyond_the_characters_of_a_state_a_file_is_one_leaf_that_still_shows_its_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rise_bench.ground.state.MAX_STATE", 2_000)
+    write(tmp_path, "a.txt", "a" * 1_500)
+    last = write(tmp_path, "b.json", json.dumps(["b" * 200] * 10))
+    state = State(tmp_path, "")
+    before = state.snapshot()
+    assert set(before.leaves) == {"a.txt", "b.json"}
+    assert before.leaves["b.json"].endswith(" 10 leaves")
+    last.write_text(json.dumps(["b" * 200] * 9 + ["c" * 200]), encoding="utf-8")
+    assert [change.path for change in difference(before, state.snapshot())] == ["b.json"]
+    (tmp_path / "a.txt").write_text("", encoding="utf-8")
+    last.write_text("[1]", encoding="utf-8")
+    assert dict(state.snapshot().leaves) == {"a.txt": "", "b.json#/0": "1"}
+
+
+@pytest.mark.parametrize(("limit", "most"), [("MAX_FILES", 3), ("MAX_READ", 4)])
+def test_what_is_beyond_the_limits_of_a_state_is_said_and_its_size_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
+    monkeypatch.setattr(f"rise_bench.ground.state.{limit}", most)
+    for number in range(5):
+        write(tmp_path, f"{number}.txt", "1")
+    write(tmp_path, "5.txt", "12")
+    state = State(tmp_path, "")
+    before = state.snapshot()
+    left = 6 - most
+    assert before.leaves["//"] == f"<{left} further entries, {left + 1} bytes, not read>"
+    write(tmp_path, "5.txt", "123")
+    assert [change.path for change in difference(before, state.snapshot())] == ["//"]
+
+
+def test_a_secret_is_in_no_leaf_however_the_file_writes_it(tmp_path: Path) -> None:
+    key = r'sk-"live"\42'
+    write(tmp_path, "a.json", json.dumps({"key": key}))
+    write(tmp_path, "a.txt", f"key={key}")
+    write(tmp_path, "sk-plain", "")
+    state = State(tmp_path, "", secrets={"SHOP_KEY": key, "OTHER": "sk-plain"})
+    assert dict(state.snapshot().leaves) == {
+        "a.json#/key": '"[secret SHOP_KEY]"',
+        "a.txt": "key=[secret SHOP_KEY]",
+        "[secret OTHER]": "",
+    }
+
+
+def test_whoever_keeps_filling_a_folder_is_named_as_the_reason_that_it_cannot_be_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rise_bench.ground.tree.SECONDS", 0.0)
+    (tmp_path / "0").touch()
+    unlink = os.unlink
+
+    def refill(name: str, *, dir_fd: int | None = None) -> None:
+        (tmp_path / f"{name}0").touch()
+        unlink(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr("os.unlink", refill)
+    with pytest.raises(OSError, match="keeps filling"):
+        remove(tmp_path, keep_top=True)
 
 
 def test_a_difference_names_what_came_went_and_changed_sorted_by_path(tmp_path: Path) -> None:

@@ -223,7 +223,7 @@ def test_a_fault_that_passes_leaves_no_trace(times: int) -> None:
 
 def test_a_call_without_a_recording_is_a_fault_not_a_wrong_answer(tmp_path_factory: pytest.TempPathFactory) -> None:
     suite = toy.make_suite(tmp_path_factory.mktemp("suite"))
-    ground = ReplayGround(suite.ground, suite.path / "cassette.jsonl")
+    ground = ReplayGround(suite.ground, suite.path / "cassette.jsonl", suite.fixtures)
     elsewhere = ScriptedCall(tool="files.list", arguments={"path": "elsewhere"})
     made = attempt(
         script(Step(tool_calls=(elsewhere,))), ground, toy.COUNT, system_prompt="", budget=Budget(), number=3

@@ -287,7 +287,7 @@ def _built() -> Path:
     write_lines(folder / "tasks.jsonl", proved())
     write_atomic(folder / "slips.yaml", yaml.safe_dump(SLIPS))
     suite = load_suite(str(folder)).suite
-    recorder = Recorder(FolderGround(), folder / "cassette.jsonl")
+    recorder = Recorder(FolderGround(), folder / "cassette.jsonl", folder / "fixtures")
     for model in (load("oracle", suite=suite), load(f"scripted:{folder / 'slips.yaml'}", suite=suite)):
         for task in suite.tasks:
             attempt(model, recorder, task, system_prompt=PROMPT, budget=Budget())

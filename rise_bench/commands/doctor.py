@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from rise_bench.commands.arguments import RUNS, add_json, read_env_file
+from rise_bench.commands.grounds import lacking, writable
 from rise_bench.commands.terminal import print_json, say, table, text
 from rise_bench.errors import InputError
-from rise_bench.ground.install import cache_dir, find_uv, is_installed
+from rise_bench.ground.install import INSTALL_NODE, NODE, cache_dir, find_uv, is_installed
 from rise_bench.ground.recipe import Recipe, catalog, load_recipe, recipes_in
 from rise_bench.ground.sandbox import bwrap_problem, faketime_library, means
 from rise_bench.ground.trial import Wall, walls
@@ -90,6 +91,7 @@ def _look(suite: str, output: Path) -> Iterator[Finding]:
     yield _writable("runs' folder", output, "choose another with --output")
     yield _key()
     yield from map(_server, recipes)
+    yield from _lacking(recipes)
 
 
 def _recipes(suite: str) -> tuple[list[Recipe], Finding | None]:
@@ -127,7 +129,11 @@ def _program(name: str, why: str, *, needed: bool, remedy: str = "") -> Finding:
 
 def _node(name: str, needed: bool) -> Finding:
     why = "some servers are npm packages" if needed else "no server of this suite needs it"
-    return _program(name, why, needed=needed, remedy="apt-get install nodejs npm (Node.js 18 or newer)")
+    found = _program(name, why, needed=needed, remedy=INSTALL_NODE)
+    version = re.match(r"v(\d+)\.(\d+)", found.found)
+    if name == "node" and version and tuple(map(int, version.groups())) < NODE:
+        return Finding(name, "degraded", f"{found.found}: some npm packages want a newer one", INSTALL_NODE)
+    return found
 
 
 def _without(name: str, what: str, remedy: str) -> Finding:
@@ -160,12 +166,9 @@ def _wall(wall: Wall, risky: list[str]) -> Finding:
 
 def _writable(name: str, folder: Path, remedy: str) -> Finding:
     """Try to write where the folder is, or would be made."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
-    try:
-        with tempfile.TemporaryFile(dir=there):
-            pass
-    except OSError as error:
-        return Finding(name, "missing", f"{folder} cannot be written: {error.strerror}", remedy)
+    if problem := writable(folder):
+        return Finding(name, "missing", problem, remedy)
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(there).free / 1e9
     return Finding(name, "ok", f"{folder} ({free:.1f} GB free)")
 
@@ -183,3 +186,11 @@ def _server(recipe: Recipe) -> Finding:
     if is_installed(recipe):
         return Finding(f"server {recipe.name}", "ok", version)
     return Finding(f"server {recipe.name}", "degraded", f"{version}: installed on first use, from its package registry")
+
+
+def _lacking(recipes: list[Recipe]) -> Iterator[Finding]:
+    """Programs of the machine that the servers start and that are not there."""
+    for recipe in recipes:
+        for program, package in lacking(recipe).items():
+            what = f"not found: server {recipe.name} cannot start without it"
+            yield Finding(program, "missing", what, f"apt-get install {package}")

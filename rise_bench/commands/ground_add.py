@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from rise_bench.commands.arguments import add_json, amount, read_env_file
+from rise_bench.commands.grounds import writable
 from rise_bench.commands.terminal import print_json, progress, say, table, text, warn
 from rise_bench.errors import InputError, RiseError
 from rise_bench.ground.adding import Added, Adding, add_server, fit_names
@@ -19,7 +20,9 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The file, which of its servers, and where they go."""
     parser.add_argument("file", type=Path, help='JSON as MCP hosts have it: {"mcpServers": {NAME: {"command": ...}}}')
-    parser.add_argument("servers", nargs="*", metavar="SERVER", help="only these of its servers (default: all)")
+    parser.add_argument(
+        "servers", nargs="*", default=[], metavar="SERVER", help="only these of its servers (default: all)"
+    )
     parser.add_argument(
         "--to", type=Path, default=Path("recipes"), metavar="FOLDER", help="where they go (default: recipes)"
     )
@@ -38,6 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-unsafe", action="store_true", help="run servers that execute code even without bubblewrap"
     )
+    parser.add_argument(
+        "--build",
+        action="append",
+        default=[],
+        metavar="PACKAGE",
+        help="a package that may be built from source: that runs its author's program outside the sandbox",
+    )
     add_json(parser)
 
 
@@ -52,9 +62,13 @@ def run(args: argparse.Namespace) -> int:
     for name in args.servers:
         if name not in entries:
             raise InputError(f"has no server {name!r}", where=str(args.file), remedy=f"it has: {', '.join(entries)}")
+    if problem := writable(args.to):
+        raise InputError(problem, where="--to", remedy="choose a folder that can be written")
     names = fit_names(entries)
     wanted = args.servers or list(entries)
-    how = Adding(args.to, args.force, args.probe, args.risk, args.start_seconds, args.allow_unsafe, warn)
+    how = Adding(
+        args.to, args.force, args.probe, args.risk, args.start_seconds, args.allow_unsafe, warn, tuple(args.build)
+    )
     added: list[Added] = []
     refused: dict[str, RiseError] = {}
     taken: dict[str, str] = {}

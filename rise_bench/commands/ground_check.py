@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.commands.arguments import add_json, positive, read_env_file
-from rise_bench.commands.grounds import add_servers, chosen
+from rise_bench.commands.grounds import add_servers, chosen, to_install
 from rise_bench.commands.terminal import markdown_table, print_json, progress, say, table, text, warn
 from rise_bench.ground.checking import Checked, check_servers
 from rise_bench.store import write_atomic
@@ -45,15 +45,12 @@ def run(args: argparse.Namespace) -> int:
         InputError: a server that is not known.
     """
     read_env_file()
-    picked = chosen(args)
-    recipes = picked.recipes
+    servers = chosen(args.servers, args.recipes)
     found: list[Checked] = []
     with progress("checking servers", quiet=args.json) as tick:
-        tick(0, len(recipes))
+        tick(0, len(servers))
         for checked in check_servers(
-            recipes,
-            probes=picked.probes,
-            contracts=picked.contracts,
+            servers,
             limit=args.probes,
             resets=args.reset,
             workers=args.concurrency,
@@ -61,9 +58,11 @@ def run(args: argparse.Namespace) -> int:
             notice=warn,
         ):
             found.append(checked)
-            tick(len(found), len(recipes), "" if checked.ok else checked.recipe.name)
+            tick(len(found), len(servers), "" if checked.ok else checked.recipe.name)
     found.sort(key=lambda checked: checked.recipe.name)
     bad = sum(not checked.ok for checked in found)
+    if line := to_install(checked.recipe for checked in found if checked.problem):
+        warn(line)
     if args.json:
         print_json([_row(checked) for checked in found])
         return int(bad > 0)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from rise_bench.commands.arguments import add_json
+from rise_bench.commands.grounds import chosen
 from rise_bench.commands.terminal import markdown_table, print_json, say, table, text
 from rise_bench.errors import InputError
-from rise_bench.ground.contract import load_contract
+from rise_bench.ground.contract import Contract, load_contract
 from rise_bench.ground.criteria import Criteria, Entry, entries, judged
-from rise_bench.ground.recipe import load_recipe
+from rise_bench.ground.recipe import Recipe
 
 __all__ = ["add_arguments", "run"]
 
@@ -46,11 +47,11 @@ def run(args: argparse.Namespace) -> int:
     """Print; 0.
 
     Raises:
-        InputError: no such server.
+        InputError: no such server, or its contract is damaged.
     """
     if args.server:
-        name = str(args.recipes / f"{args.server}.yaml") if args.recipes else args.server
-        return _show(name, as_json=args.json)
+        ((recipe, folder),) = chosen([args.server], args.recipes)
+        return _show(recipe, load_contract(recipe.name, folder / "contracts"), as_json=args.json)
     found = entries(args.recipes)
     if not found:
         raise InputError("holds no servers", where=str(args.recipes), remedy="rise-bench ground add FILE --to FOLDER")
@@ -77,6 +78,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "version": recipe.version,
         "license": recipe.license or "none stated",
         "releasable": recipe.releasable,
+        "copyleft": ", ".join(recipe.copyleft),
         "tools": len(tools),
         "called": entry.called,
         "read": sum(tool.effect == "read" for tool in tools),
@@ -108,19 +110,19 @@ def _numbers(rows: list[dict[str, Any]]) -> tuple[int, ...]:
     return tuple(i for i, value in enumerate(first) if isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def _show(name: str, *, as_json: bool) -> int:
-    recipe = load_recipe(name)
-    contract = load_contract(recipe.name, Path(name).parent / "contracts") if "/" in name else load_contract(name)
+def _show(recipe: Recipe, contract: Contract | None, *, as_json: bool) -> int:
     if as_json:
         recorded = contract.model_dump(mode="json", exclude_defaults=True) if contract else None
         print_json({"entry": recipe.model_dump(mode="json", exclude_defaults=True), "contract": recorded})
         return 0
-    license = recipe.license or "no licence stated"
-    say(
-        text(f"{recipe.name} {recipe.version}: {recipe.title}", "bold"),
-        f"{recipe.domain}, {license}, {recipe.homepage}",
-    )
+    name = " ".join(filter(None, (recipe.name, recipe.version)))
+    about = (recipe.domain, recipe.license or "no licence stated", recipe.homepage)
+    say(text(": ".join(filter(None, (name, recipe.title))), "bold"), text(", ".join(filter(None, about))))
+    if recipe.copyleft:
+        parts = ", ".join(f"{package} ({license})" for package, license in recipe.copyleft.items())
+        say(text(f"comes with {parts}; may {'' if recipe.releasable else 'not '}be part of a released suite"))
     if contract is not None:
+        say(text(f"recorded {contract.recorded}, digest {contract.server_digest}", "dim"))
         rows = [
             (
                 tool.name,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from datetime import UTC, datetime
 
 from rise_bench.commands.arguments import positive, read_env_file
-from rise_bench.commands.grounds import add_servers, chosen
-from rise_bench.commands.terminal import progress, say, text, warn
-from rise_bench.ground.checking import check_servers
-from rise_bench.ground.contract import make_contract, write_contract
+from rise_bench.commands.grounds import add_servers, chosen, to_install
+from rise_bench.commands.terminal import progress, say, table, text, warn
+from rise_bench.ground.checking import Checked, check_servers
+from rise_bench.ground.contract import Contract, make_contract, unknown_effects, write_contract
 
 __all__ = ["add_arguments", "run"]
 
@@ -30,29 +31,41 @@ def run(args: argparse.Namespace) -> int:
         InputError: a server that is not known.
     """
     read_env_file()
-    picked = chosen(args)
-    recipes = picked.recipes
-    refused: list[str] = []
+    servers = chosen(args.servers, args.recipes)
+    recorded: list[Contract] = []
+    refused: list[Checked] = []
     with progress("recording servers") as tick:
-        tick(0, len(recipes))
+        tick(0, len(servers))
         every = check_servers(
-            recipes,
-            probes=picked.probes,
-            contracts=picked.contracts,
-            workers=args.concurrency,
-            allow_unsafe=args.allow_unsafe,
-            notice=warn,
+            servers, compare=False, workers=args.concurrency, allow_unsafe=args.allow_unsafe, notice=warn
         )
         for done, checked in enumerate(every, 1):
             if checked.probed is None or checked.unlike:
-                why = checked.problem or f"{checked.unlike[0].probe.tool}: {checked.unlike[0].text}"
-                refused.append(f"{checked.recipe.name}: {' '.join(why.split())}")
+                refused.append(checked)
             else:
-                write_contract(
-                    make_contract(checked.recipe, checked.probed, datetime.now(UTC).date()), picked.contracts
-                )
-            tick(done, len(recipes), checked.recipe.name)
-    for line in refused:
-        say(text(line, "yellow"))
-    say(text(f"{len(recipes) - len(refused)} recorded, {len(refused)} not", "bold"))
+                contract = make_contract(checked.recipe, checked.probed, datetime.now(UTC).date())
+                write_contract(contract, checked.folder / "contracts")
+                recorded.append(contract)
+            tick(done, len(servers), checked.recipe.name)
+    _say(recorded, refused)
     return int(bool(refused))
+
+
+def _say(recorded: list[Contract], refused: list[Checked]) -> None:
+    recorded.sort(key=lambda contract: contract.server.name)
+    if recorded:
+        say(table(["server", "tools", "read", "write", "digest"], map(_row, recorded), numbers=(1, 2, 3)), "")
+    for contract in recorded:
+        if line := unknown_effects(contract):
+            say(text(f"{contract.server.name}: {line}", "yellow"))
+    for checked in refused:
+        why = checked.problem or f"{checked.unlike[0].probe.tool}: {checked.unlike[0].text}"
+        say(text(f"{checked.recipe.name}: {' '.join(why.split())}", "yellow"))
+    if line := to_install(checked.recipe for checked in refused if checked.problem):
+        warn(line)
+    say(text(f"{len(recorded)} recorded, {len(refused)} not", "bold"))
+
+
+def _row(contract: Contract) -> list[object]:
+    effects = Counter(tool.effect for tool in contract.server.tools)
+    return [contract.server.name, effects.total(), effects["read"], effects["write"], contract.server_digest]

@@ -57,6 +57,9 @@ def run(args: argparse.Namespace) -> int:
             notice=warn,
             done=done,
         )
+    if report.unreleasable:
+        servers = ", ".join(report.unreleasable)
+        warn(f"warning: the suite can be used but may not be released, for the licences of {servers}")
     if args.json:
         print_json({**asdict(report), "ok": report.ok})
         return int(not report.ok)

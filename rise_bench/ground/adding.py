@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from rise_bench.errors import GroundFault, InputError, RiseError, SetupError
-from rise_bench.ground.contract import Contract, make_contract, write_contract
+from rise_bench.ground.contract import Contract, make_contract, unknown_effects, write_contract
 from rise_bench.ground.freeze import published
 from rise_bench.ground.hiding import Hidden, is_secret, variables_in
 from rise_bench.ground.hosts import Entry
@@ -24,6 +24,7 @@ from rise_bench.ground.probes import Probe, Probed, run_probes
 from rise_bench.ground.recipe import Recipe, Risk, catalog
 from rise_bench.ground.remote import elsewhere
 from rise_bench.ground.samples import sample, schema_problem
+from rise_bench.ground.sandbox import means
 from rise_bench.store import write_atomic
 from rise_bench.types import Tool
 
@@ -56,6 +57,8 @@ class Adding:
     start_seconds: float = 60.0
     allow_unsafe: bool = False
     notice: Progress | None = None
+    build: tuple[str, ...] = ()
+    """Packages that may be built from source, which runs their authors' programs outside the sandbox."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def add_server(entry: Entry, name: str, how: Adding, taken: dict[str, str]) -> A
     if name != entry.name:
         draft.told.append(f"{entry.name!r} is named {name} here")
     try:
-        _describe(entry, draft, how.notice)
+        _describe(entry, draft, how)
         taken |= draft.hidden.values
         for variable, value in draft.hidden.values.items():
             os.environ.setdefault(variable, value)  # for this look at it; nothing is written
@@ -123,7 +126,7 @@ def add_server(entry: Entry, name: str, how: Adding, taken: dict[str, str]) -> A
 # --- the entry --------------------------------------------------------------------------------------------------------
 
 
-def _describe(entry: Entry, draft: _Draft, notice: Progress | None) -> None:
+def _describe(entry: Entry, draft: _Draft, how: Adding) -> None:
     """Fill in how the server is started or reached; its packages are installed on the way."""
     if entry.url:
         headers = {word: draft.hidden.header(word, value) for word, value in entry.headers.items()}
@@ -133,7 +136,7 @@ def _describe(entry: Entry, draft: _Draft, notice: Progress | None) -> None:
     base = entry.folder / Path(entry.cwd).expanduser() if entry.cwd else entry.folder
     args = [_known(arg, before, entry.name) for before, arg in zip(("", *entry.args), entry.args, strict=False)]
     wish = wanted(entry.command, args, entry.name) or _of_script(entry, args, base)
-    own = _packaged(wish, base, draft, notice) if wish else own_command(entry.command, args, base, entry.name)
+    own = _packaged(wish, base, draft, how) if wish else own_command(entry.command, args, base, entry.name)
     if entry.cwd:
         draft.told.append("runs in its sandbox, not in `cwd`: what it reads from there belongs into the fixture")
     env = own.env | {
@@ -154,16 +157,16 @@ def _of_script(entry: Entry, args: Sequence[str], base: Path) -> Wanted | None:
     return Wanted("pypi", needs, "python", tuple(args[list(args).index("run") + 1 :])) if needs else None
 
 
-def _packaged(wish: Wanted, base: Path, draft: _Draft, notice: Progress | None) -> Own:
+def _packaged(wish: Wanted, base: Path, draft: _Draft, how: Adding) -> Own:
     """The command line of a package, installed into an environment of its own."""
     name = str(draft.values["name"])
-    package, exact = pinned(wish, name)
+    package, exact = pinned(wish, name, how.build)
     draft.values["package"] = package.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
     if not exact:
         draft.told.append(f"no version was named: pinned to {package.requirement}, the newest that fits")
-    installed = ensure(Recipe(name=name, package=package, command="none"), notice)
+    installed = ensure(Recipe(name=name, package=package, command="none"), how.notice)
     own = Own(program_in(installed, package, wish.program, name))
-    place_args(own, wish.args, base, code=wish.program in ("python", "fastmcp", "mcp"))
+    place_args(own, wish.args, base, name, code=wish.program in ("python", "fastmcp", "mcp"))
     return own
 
 
@@ -190,6 +193,12 @@ def _known(arg: str, before: str, where: str) -> str:
 def _look(draft: _Draft, path: Path, how: Adding) -> Added:
     """Start the server, see what it publishes, try harmless calls, and write all down."""
     recipe = Recipe.model_validate(draft.values)
+    if not recipe.url:
+        if how.risk:
+            recipe = recipe.model_copy(update={"risk": how.risk})
+        elif (problem := means().problem) and not how.allow_unsafe:
+            remedy = "install bubblewrap; or say what it does, --risk writes; or pass --allow-unsafe"
+            raise SetupError(f"nobody has said what it does, and {problem}", where=recipe.name, remedy=remedy)
     tools = published(recipe, progress=how.notice, allow_unsafe=how.allow_unsafe, steady=True)
     _check_tools(recipe.name, tools, draft, how.force)
     if not recipe.url:
@@ -199,10 +208,10 @@ def _look(draft: _Draft, path: Path, how: Adding) -> Added:
             draft.told.append(f"risk: {risk}, guessed from the names of its tools; --risk says otherwise")
     probes, probed = _tried(recipe, tools, how)
     _tell_of_calls(recipe, tools, probed, draft)
-    # What a guessed call failed at says nothing of the tool.
-    probed.made = [made for made in probed.made if made.status == "ok"]
+    # What a guessed call failed at says nothing of the tool; what it changed does.
+    probed.made = [made for made in probed.made if made.status == "ok" or made.changed]
     writes = {
-        made.probe.tool: "write" for made in probed.made if made.changed and _hint(tools, made.probe.tool) is None
+        made.probe.tool: "write" for made in probed.made if made.changed and _hint(tools, made.probe.tool) is not False
     }
     recipe = recipe.model_copy(update={"effects": dict(sorted(writes.items()))})
     contract = make_contract(recipe, probed, datetime.now(UTC).date())
@@ -244,10 +253,11 @@ def _tried(recipe: Recipe, tools: Sequence[Tool], how: Adding) -> tuple[tuple[Pr
         may = set()
     elif how.probe and not recipe.url:  # what it does elsewhere, nobody undoes
         may = {tool.name for tool in tools}
+    guessed = [(tool.name, sample(tool)) for tool in tools if tool.name in may and not schema_problem(tool)]
     probes = [
-        Probe(tool=tool.name, arguments=sample(tool), seconds=CALL_SECONDS)
-        for tool in tools
-        if tool.name in may and not schema_problem(tool)
+        Probe(tool=name, arguments=arguments, seconds=CALL_SECONDS)
+        for name, arguments in guessed
+        if arguments is not None
     ]
     installed = ensure(recipe, how.notice)
     with tempfile.TemporaryDirectory(prefix="rise-bench-probes-") as folder:
@@ -295,10 +305,8 @@ def _tell_of_calls(recipe: Recipe, tools: Sequence[Tool], probed: Probed, draft:
 def _tell_the_rest(recipe: Recipe, draft: _Draft, contract: Contract) -> None:
     if line := elsewhere(recipe):
         draft.told.append(line)
-    silent = [tool.name for tool in contract.server.tools if tool.effect == "unknown"]
-    if silent:
-        shown_names = ", ".join(silent[:5]) + (", ..." if len(silent) > 5 else "")
-        draft.told.append(f"not known whether they read or write: {shown_names}; say so under `effects`")
+    if line := unknown_effects(contract):
+        draft.told.append(line)
     if recipe.name in catalog():
         draft.told.append(f"the catalogue has a server named {recipe.name}; yours is used where its folder is named")
     for variable in draft.hidden.values:

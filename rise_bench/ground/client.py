@@ -9,7 +9,7 @@ import json
 import math
 import threading
 import weakref
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,12 +21,12 @@ from mcp import ClientSession, MCPError
 from mcp import types as mcp_types
 from pydantic import JsonValue, ValidationError
 
-from rise_bench.errors import ServerDied, SetupError
+from rise_bench.errors import GroundFault, ServerDied, SetupError
 from rise_bench.ground.secrets import Redactor
 from rise_bench.ground.transport import Streams
 from rise_bench.types import CallStatus, Tool
 
-__all__ = ["MAX_STRUCTURED", "MAX_TEXT", "Connection", "Outcome"]
+__all__ = ["MAX_STRUCTURED", "MAX_TEXT", "Connection", "Outcome", "end_those_of"]
 
 MAX_TEXT = 200_000
 """Characters of a result's text that are kept."""
@@ -143,6 +143,8 @@ class Connection:
         self._session: ClientSession | None = None
         self._ready: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._done: concurrent.futures.Future[None] | None = None
+        self.thread: threading.Thread | None = None
+        """That began it."""
         self.pid: int | None = None
         """Of the process that was started, bubblewrap's where there is one; None for a server that runs elsewhere."""
         self.dead = ""
@@ -153,6 +155,7 @@ class Connection:
     def begin(self) -> None:
         """Start the process without waiting for it."""
         _open.add(self)
+        self.thread = threading.current_thread()
         self._done = _loop.submit(self._run())
 
     def start(self, timeout: float) -> None:
@@ -169,7 +172,7 @@ class Connection:
             self.dead = "it did not start"
             self.close()
             why = f"no answer within {timeout:g} s" if isinstance(error, TimeoutError) else _reason(error)
-            why = self._exceeded() or why
+            why = self._exceeded() or self._redactor.text(why)
             raise SetupError(f"cannot be started: {why}{self._tail()}", where=self.name) from error
 
     async def _run(self) -> None:
@@ -205,10 +208,14 @@ class Connection:
         """The server's tools as it publishes them now, in its order; `effect` and `group` are not filled in.
 
         Raises:
-            ServerDied: it ended or did not answer.
+            ServerDied: it ended or did not answer; GroundFault for a server that runs elsewhere.
             SetupError: what it answered is no list of tools.
         """
-        return self._wait(self._list_tools(), timeout, "listing its tools")
+        try:
+            tools = self._wait(self._list_tools(), timeout, "listing its tools")
+        except SetupError as error:
+            raise SetupError(self._redactor.text(error.what), where=self.name) from None
+        return tuple(Tool.model_validate(self._redactor.value(tool.model_dump(mode="json"))) for tool in tools)
 
     async def _list_tools(self) -> tuple[Tool, ...]:
         session = self._live()
@@ -256,6 +263,7 @@ class Connection:
 
         Raises:
             ServerDied: it ended or hung in this call; it is then closed for good.
+            GroundFault: the same of a server that runs elsewhere: nobody can tell whether the call did it.
         """
         outcome = self._wait(self._call(tool, arguments), timeout, f"calling {tool}")
         content, structured = self._redactor.text(outcome.content), self._redactor.value(outcome.structured)
@@ -311,13 +319,13 @@ class Connection:
         except (OSError, MCPError, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             raise self._died(f"died: {_reason(error)}", doing) from error
 
-    def _died(self, why: str, doing: str) -> ServerDied:
+    def _died(self, why: str, doing: str) -> GroundFault:
         if limit := self._exceeded():
             why = f"died: {limit}"
         self.dead = self.dead or why
-        tail = self._tail()
+        what = self._redactor.text(f"{why}, while {doing}{self._tail()}")
         self.close(wait=False)
-        return ServerDied(f"{why}, while {doing}{tail}", where=self.name)
+        return (GroundFault if self.pid is None else ServerDied)(what, where=self.name)
 
     def _tail(self) -> str:
         """The end of the server's standard error, for an error line."""
@@ -361,16 +369,20 @@ class Connection:
             self._scope.cancel()
 
 
-def _close_all() -> None:
-    """At interpreter exit nothing may be left running."""
-    connections = list(_open)
+def end_those_of(threads: Collection[threading.Thread]) -> None:
+    """Close the connections that these threads began; whoever waits for one of them goes on with an error."""
+    _close([connection for connection in list(_open) if connection.thread in threads])
+
+
+def _close(connections: Sequence[Connection]) -> None:
     for connection in connections:
         connection.close(wait=False)
     for connection in connections:
         connection.close()
 
 
-atexit.register(_close_all)
+# At interpreter exit nothing may be left running.
+atexit.register(lambda: _close(list(_open)))
 
 
 def _reason(error: BaseException) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from rise_bench.errors import GroundFault
 from rise_bench.ground.cgroups import Group, parents
-from rise_bench.ground.folders import drop, own_folder
+from rise_bench.ground.folders import drop, end_those_of, own_folder
 from rise_bench.ground.recipe import Limits
 from rise_bench.ground.tree import own, remove
 from rise_bench.ground.watch import Guard, keep, release
@@ -161,6 +161,7 @@ class Cell:
         self.means = used or means()
         self.isolated = self.means.isolated
         self._guards: list[Guard] = []
+        self._closed = False
         self._lock = threading.Lock()
         self._uid: int | None = None
         self._reserved: socket.socket | None = None
@@ -286,6 +287,8 @@ class Cell:
             release(guard)
             guard.close()
         with self._lock:
+            if self._closed:
+                raise GroundFault("its sandbox is closed", where=name)
             try:
                 group = Group(limits, self.means.controllers) if self.means.controllers else None
             except OSError as error:
@@ -293,10 +296,15 @@ class Cell:
             number = self.folder / "log" / f"{name}.pid"
             number.unlink(missing_ok=True)
             counted = "memory" in self.means.controllers
-            guard = Guard(name, (self.home, self.folder / "tmp"), number, limits, group, counted=counted)
+            places = (self.home, self.folder / "tmp")
+            guard = Guard(name, places, number, limits, self._disk_mb, group, counted=counted)
             self._guards.append(guard)
         keep(guard)
         return guard
+
+    def _disk_mb(self) -> int:
+        """MiB that may lie in the folders that the servers share: nobody can tell whose they are."""
+        return max((guard.limits.disk_mb for guard in self._guards), default=0)
 
     def exceeded(self) -> str:
         """Why its servers were killed: which limit they went over; empty where they were not."""
@@ -306,9 +314,15 @@ class Cell:
     def wipe(self) -> None:
         """Empty home and tmp; the folders themselves stay, a warm server has them as its working folder.
 
+        Without bubblewrap, what servers that have ended left running is ended first.
+
         Raises:
             GroundFault: something cannot be removed.
         """
+        if not self.isolated:
+            with self._lock:
+                guards = list(self._guards)
+            end_those_of(self.folder, {pid for guard in guards for pid in guard.processes()})
         try:
             for part in (self.home, self.folder / "tmp"):
                 remove(part, keep_top=True)
@@ -319,7 +333,10 @@ class Cell:
         """Remove the folder and the control groups, once the servers have ended. Closing twice is harmless."""
         _open.discard(self)
         with self._lock:
-            guards, self._guards = self._guards, []
+            self._closed = True
+            guards = self._guards
+        if not self.isolated:
+            end_those_of(self.folder)
         for guard in guards:
             release(guard)
             guard.close()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from rise_bench.errors import InputError
 from rise_bench.ground.recipe import CATALOG, Recipe
@@ -18,7 +19,18 @@ from rise_bench.types import Effect, Record, Server, Tool
 if TYPE_CHECKING:  # reading a contract needs no client of servers
     from rise_bench.ground.probes import Probed
 
-__all__ = ["CONTRACTS", "Basis", "Contract", "Seen", "load_contract", "make_contract", "write_contract"]
+__all__ = [
+    "CONTRACTS",
+    "Basis",
+    "Contract",
+    "Seen",
+    "effect_of",
+    "load_contract",
+    "make_contract",
+    "server_of",
+    "unknown_effects",
+    "write_contract",
+]
 
 CONTRACTS = CATALOG / "contracts"
 """The recorded contracts, one JSON file a server."""
@@ -49,10 +61,18 @@ class Contract(Record):
     """One server as it was frozen, and what was seen on that day."""
 
     server: Server
+    server_digest: str
+    """`server.digest()`: of all that is frozen, tools with their descriptions above all."""
     recorded: date
     start_seconds: float
     memory_mb: float
     seen: dict[str, Seen] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _as_recorded(self) -> Contract:
+        if self.server_digest != self.server.digest():
+            raise ValueError("`server` is not what its digest says: it was edited by hand")
+        return self
 
 
 def make_contract(recipe: Recipe, probed: Probed, on: date) -> Contract:
@@ -63,7 +83,8 @@ def make_contract(recipe: Recipe, probed: Probed, on: date) -> Contract:
         calls = [made for made in probed.made if made.probe.tool == tool.name]
         good = [made for made in calls if made.status == "ok"]
         changed = any(made.changed for made in calls)
-        effect, basis, contradicted = _effect(recipe, tool, tried=bool(good), changed=changed)
+        effect = effect_of(recipe, tool, changed=changed)
+        basis, contradicted = _grounds(recipe, tool, effect, tried=bool(good), changed=changed)
         seen[tool.name] = Seen(
             ok=len(good),
             failed=len(calls) - len(good),
@@ -73,17 +94,11 @@ def make_contract(recipe: Recipe, probed: Probed, on: date) -> Contract:
             basis=basis,
             contradicted=contradicted,
         )
-        tools.append(tool.model_copy(update={"effect": effect, "group": recipe.group_of(tool.name)}))
-    server = Server(
-        name=recipe.name,
-        version=recipe.version,
-        license=recipe.license,
-        domain=recipe.domain,
-        tools=tuple(tools),
-        failures=recipe.failures,
-    )
+        tools.append(tool.model_copy(update={"effect": effect}))
+    server = server_of(recipe, tools)
     return Contract(
         server=server,
+        server_digest=server.digest(),
         recorded=on,
         start_seconds=round(probed.start_seconds, 2),
         memory_mb=probed.memory_mb,
@@ -91,35 +106,64 @@ def make_contract(recipe: Recipe, probed: Probed, on: date) -> Contract:
     )
 
 
-def _effect(
-    recipe: Recipe, tool: Tool, *, tried: bool, changed: bool
-) -> tuple[Effect, tuple[Basis, ...], tuple[Basis, ...]]:
-    """The effect, what says so, and what says otherwise.
+def server_of(recipe: Recipe, tools: Iterable[Tool]) -> Server:
+    """The server as it is frozen, with these tools in the function groups of its entry."""
+    grouped = (tool.model_copy(update={"group": recipe.group_of(tool.name)}) for tool in tools)
+    return Server(
+        name=recipe.name,
+        version=recipe.version,
+        license=recipe.license,
+        domain=recipe.domain,
+        tools=tuple(grouped),
+        failures=recipe.failures,
+    )
 
-    A change that was seen outweighs everything; then the entry; then the annotation; then that nothing was seen to change.
+
+def effect_of(recipe: Recipe, tool: Tool, *, changed: bool = False) -> Effect:
+    """What a tool does: writes where a call was seen to change the state; else as the entry says, else as the server does.
+
+    That calls changed nothing does not show that no call does: where nobody says it, the effect is unknown.
     """
-    hint = tool.annotations.get("readOnlyHint")
-    says: dict[Basis, Effect] = {}
     if changed:
-        says["observed"] = "write"
-    if tool.name in recipe.effects:
-        says["stated"] = recipe.effects[tool.name]
-    if isinstance(hint, bool):
-        says["annotation"] = "read" if hint else "write"
-    if tried and not changed and recipe.keeps in ("nothing", "files"):
+        return "write"
+    stated = recipe.effects.get(tool.name)
+    return stated or _annotated(tool) or "unknown"
+
+
+def _annotated(tool: Tool) -> Effect | None:
+    """What the server says of the tool."""
+    hint = tool.annotations.get("readOnlyHint")
+    return ("read" if hint else "write") if isinstance(hint, bool) else None
+
+
+def _grounds(
+    recipe: Recipe, tool: Tool, effect: Effect, *, tried: bool, changed: bool
+) -> tuple[tuple[Basis, ...], tuple[Basis, ...]]:
+    """What says that this is the tool's effect, and what says otherwise."""
+    says: dict[Basis, Effect | None] = {
+        "stated": recipe.effects.get(tool.name),
+        "annotation": _annotated(tool),
+    }
+    if changed:
+        says = {"observed": "write", **says}
+    elif tried and effect == "read" and recipe.keeps in ("nothing", "files"):
         says["observed"] = "read"
-    effect: Effect = next(iter(says.values()), "unknown")
-    # A call that changed nothing does not show that no call does.
-    against = {basis for basis, said in says.items() if said != effect and not (basis == "observed" and said == "read")}
     basis = tuple(name for name, said in says.items() if said == effect)
-    return effect, basis, tuple(sorted(against))
+    return basis, tuple(sorted(name for name, said in says.items() if said not in (effect, None)))
+
+
+def unknown_effects(contract: Contract) -> str:
+    """The tools that nobody says the effect of, with what to do about it, in one line; empty where there are none."""
+    names = [tool.name for tool in contract.server.tools if tool.effect == "unknown"]
+    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    return f"not known whether they read or write: {shown}; say so under `effects`" if names else ""
 
 
 def load_contract(name: str, folder: Path = CONTRACTS) -> Contract | None:
     """The recorded contract of a server, None where none was recorded.
 
     Raises:
-        InputError: its file is damaged.
+        InputError: its file is damaged, or was edited by hand.
     """
     path = folder / f"{name}.json"
     if not path.is_file():
@@ -127,13 +171,13 @@ def load_contract(name: str, folder: Path = CONTRACTS) -> Contract | None:
     try:
         return Contract.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        what = f"is no contract: {error.errors()[0]['msg']}"
-        raise InputError(what, where=str(path), remedy=f"rise-bench ground record {name}") from error
+        what = f"is no contract: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
+        own = "" if folder == CONTRACTS else f" --recipes {folder.parent}"
+        raise InputError(what, where=str(path), remedy=f"rise-bench ground record {name}{own}") from error
 
 
 def write_contract(contract: Contract, folder: Path = CONTRACTS) -> Path:
     """Write a contract in canonical order; the file."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{contract.server.name}.json"
     data = contract.model_dump(mode="json", exclude_defaults=True)
     write_atomic(path, json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n")

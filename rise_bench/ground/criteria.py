@@ -43,11 +43,11 @@ class Criteria:
     """As recorded: `official`, names of benchmarks that use it; or `unknown`."""
 
     @property
-    def standardisation(self) -> float:
+    def standardisation(self) -> float | None:
         """Mean of the first four, 0 to 1."""
         found = (self.tools_described, self.parameters_described, self.parameters_typed, self.annotated)
         shares = [share for share in found if share is not None]
-        return sum(shares) / len(shares)
+        return sum(shares) / len(shares) if shares else None
 
 
 @dataclass(frozen=True, slots=True)

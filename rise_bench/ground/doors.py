@@ -42,10 +42,15 @@ def live(
         InputError: a server without a recipe, or a recipe that cannot be read.
         SetupError: a server cannot be installed or started, or its contract is not the frozen one.
     """
+    own = recipes_in(recipes) if recipes else {}
+    if notice and not varied:
+        for recipe in own.values():
+            if (asks := recipe.asks) and recipe.name in {server.name for server in ground.servers}:
+                notice(f"warning: {recipe.name} is of this suite, not of the catalogue, and gets {asks}")
     source = LiveGround(
         ground,
         fixtures,
-        recipes=recipes_in(recipes) if recipes else None,
+        recipes=own,
         allow_unsafe=allow_unsafe,
         allow_drift=allow_drift,
         variation=Variation.second() if varied else None,

@@ -66,11 +66,14 @@ def materialise(fixture: Path, target: Path, root: str) -> None:
     """
     if not fixture.is_dir():
         raise InputError("no such fixture", where=str(fixture), remedy="`setup` names a folder under fixtures/")
+    _within(fixture.parent, fixture, fixture / "build.yaml", fixture / "files")
     build = _load(fixture / "build.yaml")
+    _within(fixture.parent, *(fixture / script for script in build.sqlite.values()))
     for path, commits in build.git.items():
         build_repository(_inside(target, path, fixture), commits)
     if (fixture / "files").is_dir():
         shutil.copytree(fixture / "files", target, symlinks=True, dirs_exist_ok=True)
+        _check_links(target, fixture / "files")
     for path in build.folders:
         _inside(target, path, fixture).mkdir(parents=True, exist_ok=True)
     for path, script in build.sqlite.items():
@@ -97,9 +100,37 @@ def _inside(target: Path, path: str, fixture: Path) -> Path:
         InputError: it leads out of the sandbox.
     """
     place = Path(os.path.normpath(target / path))
-    if not place.is_relative_to(target):
+    if not place.is_relative_to(target) or not place.resolve().is_relative_to(target.resolve()):
         raise InputError(f"{path!r} leads out of the sandbox", where=str(fixture / "build.yaml"))
     return place
+
+
+def _within(folder: Path, *places: Path) -> None:
+    """A suite is somebody else's: what it says to copy must be its own.
+
+    Raises:
+        InputError: a place is outside the folder.
+    """
+    for place in places:
+        if not place.resolve().is_relative_to(folder.resolve()):
+            raise InputError("leads out of the suite's fixtures", where=str(place), remedy="put the file itself there")
+
+
+def _check_links(target: Path, files: Path) -> None:
+    """
+    Raises:
+        InputError: a link leads out of the sandbox, where later steps and servers would follow it.
+    """
+    top = target.resolve()
+    for folder, folders, names in os.walk(target):
+        for path in (Path(folder) / name for name in (*folders, *names)):
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(top):
+                where = files / path.relative_to(target)
+                raise InputError(
+                    "is a link that leads out of the sandbox",
+                    where=str(where),
+                    remedy="lead it to a file of the fixture",
+                )
 
 
 def _build_database(place: Path, script: Path) -> None:
@@ -107,12 +138,20 @@ def _build_database(place: Path, script: Path) -> None:
     try:
         connection = sqlite3.connect(place)
         try:
+            connection.set_authorizer(_allowed)
             connection.executescript(script.read_text(encoding="utf-8"))
             connection.commit()
         finally:
             connection.close()
     except (OSError, UnicodeDecodeError, sqlite3.Error) as error:
         raise InputError(f"cannot be run: {error}", where=str(script)) from error
+
+
+def _allowed(action: int, name: str | None, value: str | None, *_: str | None) -> int:
+    """SQLite's verdict on an action of a script: no other file than its database. `VACUUM` attaches one without a name."""
+    other = action == sqlite3.SQLITE_ATTACH and name != ""  # None where the script computes it
+    moved = action == sqlite3.SQLITE_PRAGMA and value and (name or "").lower().endswith("_directory")
+    return sqlite3.SQLITE_DENY if other or moved else sqlite3.SQLITE_OK
 
 
 def build_repository(place: Path, commits: tuple[GitCommit, ...]) -> None:

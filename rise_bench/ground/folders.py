@@ -8,6 +8,8 @@ import os
 import stat
 import tempfile
 import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,10 +17,13 @@ import psutil
 
 from rise_bench.ground.tree import remove
 
-__all__ = ["PREFIX", "drop", "own_folder", "runs", "sweep"]
+__all__ = ["PREFIX", "drop", "end_those_of", "own_folder", "runs", "scratch", "sweep"]
 
 PREFIX = "rise-bench-box-"
 """Of the folders' names: each is locked by its owner, and the kernel lets go of the lock however that process ends."""
+
+AGE_SECONDS = 600.0
+"""After which a folder that was made and never named, or set aside and never emptied, was left."""
 
 END_SECONDS = 5.0
 POLL_SECONDS = 0.01
@@ -58,6 +63,20 @@ def drop(folder: Path) -> None:
         os.close(lock)
 
 
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A temp folder for a moment; one that is left by a process that was killed is swept like any other.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    folder = own_folder()
+    try:
+        yield folder
+    finally:
+        drop(folder)
+
+
 @lru_cache(maxsize=1)
 def _sweep_once() -> None:
     sweep()
@@ -69,18 +88,21 @@ def sweep() -> list[Path]:
     Those of other users and those whose owner lives are left alone.
     """
     removed: list[Path] = []
-    for folder in sorted(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")):
+    temp = Path(tempfile.gettempdir())
+    for folder in sorted((*temp.glob(f"{PREFIX}*"), *temp.glob(f".{PREFIX}*"))):
         try:
             # Only what is ours: in a folder that all may write to, a name says nothing.
             found = folder.lstat()
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+                continue
+            if folder.name.startswith(".") and found.st_mtime > time.time() - AGE_SECONDS:
                 continue
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except OSError:
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _end_those_of(folder)
+            end_those_of(folder)
             remove(folder)
             removed.append(folder)
         except BlockingIOError:
@@ -92,13 +114,15 @@ def sweep() -> list[Path]:
     return removed
 
 
-def _end_those_of(folder: Path) -> None:
-    """End the processes whose home is in the folder: without bubblewrap, nothing ends what a server had started."""
+def end_those_of(folder: Path, spared: Collection[int] = ()) -> None:
+    """End the processes whose home is in the folder, but for the spared numbers: without bubblewrap, nothing else ends what
+    a server has started and let go of.
+    """
     home = str(folder / "home")
     left: list[psutil.Process] = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get("HOME") == home:
+            if process.pid not in spared and process.environ().get("HOME") == home:
                 process.kill()
                 left.append(process)
         except psutil.Error:

@@ -6,19 +6,17 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from rise_bench.errors import GroundFault, SetupError
-from rise_bench.ground.client import Connection
+from rise_bench.ground.contract import effect_of, server_of
 from rise_bench.ground.contrast import check_names, differences
 from rise_bench.ground.install import Progress, ensure
-from rise_bench.ground.offer import mask_root
+from rise_bench.ground.offer import mask_tool
+from rise_bench.ground.probes import PROBE_CLOCK
 from rise_bench.ground.recipe import Recipe
-from rise_bench.ground.remote import way_to
+from rise_bench.ground.remote import connect
 from rise_bench.ground.sandbox import Sandbox
-from rise_bench.ground.secrets import secrets_of
-from rise_bench.types import Effect, Ground, Server, Tool
+from rise_bench.types import Ground, Server, Tool
 
-__all__ = ["differences", "drift", "drifted", "freeze", "published", "shown"]
-
-FREEZE_CLOCK = "2026-01-01T00:00:00+00:00"
+__all__ = ["drift", "drifted", "freeze", "published", "shown"]
 
 
 def freeze(
@@ -38,17 +36,7 @@ def _frozen(recipe: Recipe, progress: Progress | None, allow_unsafe: bool) -> Se
     absent = sorted(spoken_of - {tool.name for tool in tools})
     if absent:
         raise SetupError(f"does not publish {', '.join(absent)}", where=recipe.name, remedy="correct the recipe")
-    known = [
-        tool.model_copy(update={"effect": _effect(recipe, tool), "group": recipe.group_of(tool.name)}) for tool in tools
-    ]
-    return Server(
-        name=recipe.name,
-        version=recipe.version,
-        license=recipe.license,
-        domain=recipe.domain,
-        tools=tuple(known),
-        failures=recipe.failures,
-    )
+    return server_of(recipe, [tool.model_copy(update={"effect": effect_of(recipe, tool)}) for tool in tools])
 
 
 def published(
@@ -66,9 +54,8 @@ def published(
     with ExitStack() as stack:
         sandbox = Sandbox(allow_unsafe=allow_unsafe)
         stack.callback(sandbox.close)
-        sandbox.set_clock(FREEZE_CLOCK)
-        way = way_to(recipe, installed, sandbox)
-        connection = Connection(recipe.name, way, sandbox.log(recipe.name), sandbox.exceeded, secrets_of([recipe]))
+        sandbox.set_clock(PROBE_CLOCK)
+        connection = connect(recipe, installed, sandbox)
         stack.callback(connection.close)
         try:
             connection.start(recipe.start_seconds)
@@ -80,19 +67,7 @@ def published(
         if found := differences(listed, again):
             remedy = "such a server cannot be frozen: give it a fixed list"
             raise SetupError(f"changes its tools while it runs: {shown(found)}", where=recipe.name, remedy=remedy)
-        return tuple(_masked(tool, sandbox.root) for tool in listed)
-
-
-def _effect(recipe: Recipe, tool: Tool) -> Effect:
-    """What the recipe says, else what the server itself claims, else unknown."""
-    if tool.name in recipe.effects:
-        return recipe.effects[tool.name]
-    hint = tool.annotations.get("readOnlyHint")
-    return "unknown" if hint is None else "read" if hint is True else "write"
-
-
-def _masked(tool: Tool, root: str) -> Tool:
-    return Tool.model_validate(mask_root(tool.model_dump(mode="json"), root))
+        return tuple(mask_tool(tool, sandbox.root) for tool in listed)
 
 
 def drifted(frozen: Server, live: Sequence[Tool], root: str) -> tuple[str, ...]:
@@ -102,7 +77,7 @@ def drifted(frozen: Server, live: Sequence[Tool], root: str) -> tuple[str, ...]:
         live: what the server lists now.
         root: path of the sandbox in which it lists it.
     """
-    return differences(frozen.tools, [_masked(tool, root) for tool in live])
+    return differences(frozen.tools, [mask_tool(tool, root) for tool in live])
 
 
 def drift(frozen: Server, live: Sequence[Tool], root: str) -> None:

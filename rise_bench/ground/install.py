@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,14 +21,40 @@ from rise_bench.ground.recipe import Package, Recipe
 from rise_bench.store import cache_folder
 from rise_bench.types import canonical
 
-__all__ = ["Installed", "cache_dir", "ensure", "environment_dir", "find_uv", "is_installed"]
+__all__ = [
+    "INSTALL_NODE",
+    "NODE",
+    "Installed",
+    "cache_dir",
+    "ensure",
+    "environment_dir",
+    "find_uv",
+    "installer_environment",
+    "is_installed",
+    "only_wheels",
+]
+
+NODE = (20, 19)
+"""Version of Node.js from which the catalogue's npm packages run: the highest that their `engines` ask for."""
+
+INSTALL_NODE = f"install Node.js {'.'.join(map(str, NODE))} or newer: apt-get install nodejs npm, or https://nodejs.org"
 
 INSTALL_SECONDS = 900
 PROBE_SECONDS = 20
+NEEDS_BUILD = "a package comes as source alone; name it under `build` of the entry's package if you trust its author"
+_SOURCE_ALONE = re.compile(r"no usable wheels|no-build|--only-binary|No matching distribution")
+
 TAIL = 300
 """Characters of the installer's output that an error shows."""
 
 Progress = Callable[[str], None]
+
+_HANDED_ON = re.compile(
+    r"PATH|HOME|TMPDIR|LANG|LC_\w+|XDG_\w+|PYENV_\w+|UV_(?!PUBLISH)\w+|PIP_\w+|SSL_\w+|NODE_EXTRA_CA_CERTS|\w+_CA_BUNDLE|\w+_PROXY"
+    r"|NPM_CONFIG_.+",
+    re.IGNORECASE,
+)
+"""Variables that installers need to find programs, registries and certificates."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +80,22 @@ def find_uv() -> str | None:
     return None
 
 
+def installer_environment() -> dict[str, str]:
+    """The variables that an installer gets: none of the user's keys, for a package may run programs as it is built."""
+    return {name: value for name, value in os.environ.items() if _HANDED_ON.fullmatch(name)}
+
+
+def only_wheels(build: Iterable[str] = ()) -> list[str]:
+    """Options of uv and pip: nothing is built but these packages. What builds one is its author's program."""
+    return ["--only-binary", ":all:", *(word for name in build for word in ("--no-binary", name))]
+
+
 def environment_dir(recipe: Recipe) -> Path:
     """The folder of the recipe's environment: name, version, and a digest of packages, Python and machine."""
-    parts: list[object] = [package.model_dump(mode="json", exclude_none=True) for package in recipe.packages]
+    # How a package is made does not tell environments apart.
+    parts: list[object] = [
+        package.model_dump(mode="json", exclude_none=True, exclude={"build"}) for package in recipe.packages
+    ]
     parts += [platform.python_version(), platform.system(), platform.machine(), sys.base_prefix]
     digest = hashlib.sha256(canonical(parts).encode()).hexdigest()[:8]
     return cache_dir() / f"{recipe.name}-{recipe.version}-{digest}"
@@ -113,7 +153,8 @@ def _install(recipe: Recipe, target: Path, progress: Progress) -> None:
 
 def _pypi(recipe: Recipe, packages: list[Package], made: Path) -> None:
     venv = made / "venv"
-    wanted = [package.requirement for package in packages] + [pin for package in packages for pin in package.pins]
+    wanted = only_wheels(name for package in packages for name in package.build)
+    wanted += [package.requirement for package in packages] + [pin for package in packages for pin in package.pins]
     python = str(venv / "bin" / "python")
     uv = find_uv()
     other = next((package.python for package in packages if package.python), None)
@@ -145,7 +186,7 @@ def _interpreter(version: str) -> str:
 def _npm(recipe: Recipe, packages: list[Package], made: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        raise SetupError("npm is not installed", where=recipe.name, remedy="install Node.js 20 or newer")
+        raise SetupError("npm is not installed", where=recipe.name, remedy=INSTALL_NODE)
     wanted = [package.requirement for package in packages] + [pin for package in packages for pin in package.pins]
     node = made / "node"
     node.mkdir()
@@ -163,14 +204,17 @@ def _run(recipe: Recipe, command: list[str]) -> None:
             errors="replace",
             timeout=INSTALL_SECONDS,
             check=False,
+            env=installer_environment(),
             umask=0o022,  # servers run as another user, who must be able to read what is installed
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SetupError(f"cannot be installed: {error}", where=recipe.name) from error
     if done.returncode:
-        output = " ".join((done.stderr or done.stdout).split())[-TAIL:]
+        output = " ".join((done.stderr or done.stdout).split())
         raise SetupError(
-            f"cannot be installed: {Path(command[0]).name} ended with {done.returncode}: ...{output}",
+            f"cannot be installed: {Path(command[0]).name} ended with {done.returncode}: ...{output[-TAIL:]}",
             where=recipe.name,
-            remedy="check the network and the package registry, then run the same command again",
+            remedy=NEEDS_BUILD
+            if _SOURCE_ALONE.search(output)
+            else "check the network and the package registry, then run the same command again",
         )

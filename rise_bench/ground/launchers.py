@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pydantic import ValidationError
+
 from rise_bench.errors import InputError, SetupError
-from rise_bench.ground.install import Installed, find_uv
+from rise_bench.ground.install import INSTALL_NODE, Installed, find_uv, installer_environment, only_wheels
 from rise_bench.ground.recipe import Package
 
 __all__ = ["Wanted", "pinned", "program_in", "script_needs", "wanted"]
@@ -166,25 +168,32 @@ def script_needs(script: Path) -> tuple[str, ...]:
     return tuple(map(str, needs)) if isinstance(needs, list) else ()
 
 
-def pinned(wish: Wanted, where: str) -> tuple[Package, bool]:
+def pinned(wish: Wanted, where: str, build: Sequence[str] = ()) -> tuple[Package, bool]:
     """The packages at exact versions, those that the registry gives today where none is named; were all named?
+
+    Args:
+        build: packages that may be built from source, which runs programs of their authors.
 
     Raises:
         InputError: a requirement that is no name of a registry's package.
         SetupError: the registry cannot be asked, or has no such package.
     """
-    return _pinned_npm(wish, where) if wish.registry == "npm" else _pinned_pypi(wish, where)
+    try:
+        return _pinned_npm(wish, where) if wish.registry == "npm" else _pinned_pypi(wish, where, tuple(build))
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"]
+        raise InputError(problem, where=where, remedy="name a released one: PACKAGE@VERSION") from None
 
 
-def _pinned_pypi(wish: Wanted, where: str) -> tuple[Package, bool]:
+def _pinned_pypi(wish: Wanted, where: str, build: tuple[str, ...]) -> tuple[Package, bool]:
     read = [_pypi(text, where) for text in wish.requirements]
     lines = [f"{name}{extra}{f'=={version}' if version else rule}" for name, extra, version, rule in read]
-    found = _resolved(lines, wish.python, where)
+    found = _resolved(lines, wish.python, where, only_wheels(build))
     name, extra, version, _ = read[0]
     also = dict.fromkeys([_same(other[0]) for other in read[1:]] + [one for one in PINNED_TOO if one in found])
     pins = tuple(f"{other}=={found[other]}" for other in also if other != _same(name))
     exact = version or found[_same(name)]
-    package = Package(registry="pypi", name=f"{name}{extra}", version=exact, pins=pins, python=wish.python)
+    package = Package(registry="pypi", name=f"{name}{extra}", version=exact, pins=pins, python=wish.python, build=build)
     return package, bool(version)
 
 
@@ -202,16 +211,16 @@ def _same(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _resolved(lines: Sequence[str], python: str | None, where: str) -> dict[str, str]:
+def _resolved(lines: Sequence[str], python: str | None, where: str, wheels: Sequence[str]) -> dict[str, str]:
     """Canonical name to version of what installing these requirements brings."""
     if uv := find_uv():
         version = ["--python-version", python] if python else ["--python", sys.executable]
-        command = [uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate", *version, "-"]
+        command = [uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate", *wheels, *version, "-"]
         text = _ask(command, "\n".join(lines), where)
         pairs = [line.split(";")[0].strip().split("==") for line in text.splitlines() if "==" in line]
         return {_same(name.split("[")[0]): version.split()[0] for name, version in pairs}
     pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-"]
-    report = json.loads(_ask([*pip, *lines], "", where))
+    report = json.loads(_ask([*pip, *wheels, *lines], "", where))
     return {_same(item["metadata"]["name"]): item["metadata"]["version"] for item in report["install"]}
 
 
@@ -232,8 +241,8 @@ def _pinned_npm(wish: Wanted, where: str) -> tuple[Package, bool]:
 def _newest(text: str, where: str) -> str:
     npm = shutil.which("npm")
     if npm is None:
-        raise SetupError("npm is not installed", where=where, remedy="install Node.js 20 or newer")
-    found = json.loads(_ask([npm, "view", text, "version", "--json"], "", where) or '""')
+        raise SetupError("npm is not installed", where=where, remedy=INSTALL_NODE)
+    found = json.loads(_ask([npm, "view", "--json", "--", text, "version"], "", where) or '""')
     version = found[-1] if isinstance(found, list) and found else found
     if not isinstance(version, str) or not version:
         raise SetupError(f"the registry has no {text}", where=where, remedy="check name and version")
@@ -250,12 +259,15 @@ def _ask(command: list[str], text: str, where: str) -> str:
             errors="replace",
             timeout=RESOLVE_SECONDS,
             check=False,
+            env=installer_environment(),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SetupError(f"the package registry cannot be asked: {error}", where=where) from error
     if done.returncode:
         tail = " ".join((done.stderr or done.stdout).split())[-TAIL:]
         remedy = "check name, version and network; where it wants another Python, add --python 3.12"
+        if "no usable wheels" in tail or "no-build" in tail:
+            remedy = "if you trust the author of that source, let it be built: ground add --build NAME"
         raise SetupError(f"the package cannot be found: ...{tail}", where=where, remedy=remedy)
     return done.stdout
 

@@ -5,19 +5,28 @@ from __future__ import annotations
 import hashlib
 import math
 import sqlite3
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 from pydantic import JsonValue
 
+from rise_bench.ground.folders import scratch
 from rise_bench.refs import strict_json
 from rise_bench.types import canonical
 
-__all__ = ["Unreadable", "ics_leaves", "json_leaves", "jsonl_leaves", "sqlite_leaves"]
+__all__ = ["MAX_CHARACTERS", "Leaves", "Unreadable", "ics_leaves", "json_leaves", "jsonl_leaves", "sqlite_leaves"]
 
-MAX_LEAVES = 50_000
+MAX_LEAVES = 100_000
+
+MAX_CHARACTERS = 8 * 1024 * 1024
+"""Of the names and texts of one file's leaves, and bytes of a text file that is taken apart."""
+
+MAX_SIGNS = 1_000_000
+"""Commas and opening brackets of a JSON text, each of which may become an object of this process."""
+
+MAX_NESTED = 10
+MAX_KIND = 100
+"""Calendar components inside one another, and characters of what one is called."""
 
 ROWID = ("rowid", "oid", "_rowid_")
 """Names of a row's number, as far as no column has taken them."""
@@ -28,6 +37,30 @@ ICS_VOLATILE = {"DTSTAMP", "CREATED", "LAST-MODIFIED", "SEQUENCE", "PRODID", "VE
 
 class Unreadable(Exception):
     """A file is not what its name says, or too large to be taken apart."""
+
+
+class Leaves(dict[str, str]):
+    """Leaves of one file, whose names may repeat in it: no more of them than this process can well hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._met: Counter[str] = Counter()
+        self._size = 0
+
+    def put(self, name: str, text: str) -> None:
+        """Add a leaf; a name that is taken gets a number.
+
+        Raises:
+            Unreadable: there are too many, or they hold too much text.
+        """
+        free = name
+        while free in self:
+            self._met[name] += 1
+            free = f"{name}.{self._met[name] + 1}"
+        self._size += len(free) + len(text)
+        if len(self) >= MAX_LEAVES or self._size > MAX_CHARACTERS:
+            raise Unreadable
+        self[free] = text
 
 
 def escape(part: str) -> str:
@@ -41,15 +74,15 @@ def json_leaves(data: bytes) -> dict[str, str]:
     Raises:
         Unreadable: no JSON, or too many leaves.
     """
-    leaves: dict[str, str] = {}
+    leaves = Leaves()
     for pointer, text in _walk(_json(_decode(data)), ""):
-        leaves[pointer] = text
-        if len(leaves) > MAX_LEAVES:
-            raise Unreadable
+        leaves.put(pointer, text)
     return leaves
 
 
 def _decode(data: bytes) -> str:
+    if len(data) > MAX_CHARACTERS:
+        raise Unreadable
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -57,6 +90,8 @@ def _decode(data: bytes) -> str:
 
 
 def _json(text: str) -> JsonValue:
+    if sum(map(text.count, ",[{")) > MAX_SIGNS:
+        raise Unreadable
     try:
         return strict_json(text)
     except ValueError as error:
@@ -80,10 +115,8 @@ def jsonl_leaves(data: bytes, fields: tuple[str, ...] = ()) -> dict[str, str]:
     Raises:
         Unreadable: not UTF-8, a line that is no JSON, or too many lines.
     """
-    leaves = _Leaves()
-    lines = [line for line in _decode(data).split("\n") if line.strip()]
-    if len(lines) > MAX_LEAVES:
-        raise Unreadable
+    leaves = Leaves()
+    lines = (line for line in _decode(data).split("\n") if line.strip())
     for index, line in enumerate(lines):
         value = _json(line)
         name = f"/{index}"
@@ -91,22 +124,6 @@ def jsonl_leaves(data: bytes, fields: tuple[str, ...] = ()) -> dict[str, str]:
             name = "/".join(escape(str(value[key])) for key in fields if key in value) or name
         leaves.put(name, canonical(value))
     return leaves
-
-
-class _Leaves(dict[str, str]):
-    """Leaves whose names may repeat in a file."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._met: Counter[str] = Counter()
-
-    def put(self, name: str, text: str) -> None:
-        """Add a leaf; a name that is taken gets a number."""
-        free = name
-        while free in self:
-            self._met[name] += 1
-            free = f"{name}.{self._met[name] + 1}"
-        self[free] = text
 
 
 def sqlite_leaves(data: bytes, log: bytes = b"") -> dict[str, str]:
@@ -121,8 +138,8 @@ def sqlite_leaves(data: bytes, log: bytes = b"") -> dict[str, str]:
     Raises:
         Unreadable: a broken database, or too many rows.
     """
-    with tempfile.TemporaryDirectory(prefix="rise-bench-db-") as folder:
-        copy = Path(folder) / "copy.db"
+    with scratch() as folder:
+        copy = folder / "copy.db"
         try:
             copy.write_bytes(data)
             if log:
@@ -131,7 +148,7 @@ def sqlite_leaves(data: bytes, log: bytes = b"") -> dict[str, str]:
             try:
                 connection.execute("PRAGMA trusted_schema=OFF")
                 connection.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
-                leaves = _Leaves()
+                leaves = Leaves()
                 for name, text in _rows(connection):
                     leaves.put(name, text)  # NULL keys repeat, and so do 1 and '1' in a column without a type
                 return leaves
@@ -142,7 +159,6 @@ def sqlite_leaves(data: bytes, log: bytes = b"") -> dict[str, str]:
 
 
 def _rows(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
-    count = 0
     schema = connection.execute(
         "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
     ).fetchall()
@@ -162,9 +178,6 @@ def _rows(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
             values = row if keys else row[1:]
             record = {column[1]: _cell(value) for column, value in zip(columns, values, strict=True)}
             key = "/".join(escape(str(record[name])) for name in keys) if keys else str(row[0])
-            count += 1
-            if count > MAX_LEAVES:
-                raise Unreadable
             yield f"{escape(name)}/{key}", canonical(record)
 
 
@@ -189,12 +202,14 @@ def ics_leaves(data: bytes) -> dict[str, str]:
     if b"BEGIN:VCALENDAR" not in data:
         raise Unreadable
     text = _decode(data).replace("\r\n", "\n").replace("\n ", "").replace("\n\t", "")
-    leaves = _Leaves()
+    leaves = Leaves()
     stack: list[tuple[str, list[tuple[str, str]]]] = []
     for line in text.split("\n"):
         name, _, value = line.partition(":")
         if name.upper() == "BEGIN":
             stack.append((value.strip().upper(), []))
+            if len(stack) > MAX_NESTED or len(value) > MAX_KIND:
+                raise Unreadable
         elif name.upper() == "END" and stack:
             component, properties = stack.pop()
             _finish(leaves, stack, component, properties)
@@ -206,7 +221,7 @@ def ics_leaves(data: bytes) -> dict[str, str]:
 
 
 def _finish(
-    leaves: _Leaves,
+    leaves: Leaves,
     stack: list[tuple[str, list[tuple[str, str]]]],
     component: str,
     properties: list[tuple[str, str]],

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from rise_bench.errors import GroundFault, RiseError, ServerDied, SetupError
+from rise_bench.errors import GroundFault, RiseError, SetupError
 from rise_bench.ground.client import Connection
 from rise_bench.ground.fixture import materialise
 from rise_bench.ground.freeze import drift, drifted, shown
@@ -17,6 +17,7 @@ from rise_bench.ground.pool import Pool, Slot, starts_ahead
 from rise_bench.ground.recipe import Recipe, load_recipe
 from rise_bench.ground.remote import elsewhere
 from rise_bench.ground.sandbox import Sandbox, Variation, parse_now
+from rise_bench.ground.secrets import secrets_of
 from rise_bench.ground.state import Rules, Snapshot, State, difference
 from rise_bench.types import Ground, GroundMode, GroundSession, Server, StateChange, Task, Tool, ToolCall, ToolResult
 
@@ -118,8 +119,14 @@ class LiveGround:
             raise
         recipes = [self._recipes[name] for name in task.servers]
         here = not any(recipe.url for recipe in recipes)
-        state = State(slot.sandbox.home, slot.sandbox.root, _rules(recipes)) if here else None
+        state = State(slot.sandbox.home, slot.sandbox.root, _rules(recipes), secrets_of(recipes)) if here else None
         return LiveSession(slot, tools, state, self._release, self._check)
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """Name to value of the user's variables that the entries of servers met so far ask for."""
+        with self._lock:
+            return secrets_of(self._recipes.values())
 
     def close(self) -> None:
         """Stop every server, those of sessions that are still open too: an interrupt leaves nothing behind."""
@@ -270,8 +277,9 @@ class LiveSession:
         try:
             connection = self._slot.connections[tool.server]
             outcome = connection.call(tool.name, call.arguments, timeout)
+            self._slot.unchecked.add(tool.server)  # whoever calls may change the list without a word
             if connection.changed:
-                self._look_again()
+                self._look_again(tool.server)
         except RiseError:
             self._clean = False
             raise
@@ -283,15 +291,13 @@ class LiveSession:
             structured=outcome.structured,
         )
 
-    def _look_again(self) -> None:
-        """Compare the tools of servers that say theirs changed with what the agent was offered."""
-        names = {tool.server for tool in self.tools}
-        changed = [name for name in names if self._slot.connections[name].changed]
+    def _look_again(self, server: str) -> None:
+        """Compare what a server lists with what the agent was offered, unless it was not called since the last look."""
         try:
-            self._check(self._slot, changed)
-        except GroundFault as error:
+            self._check(self._slot, [server])
+        except (GroundFault, SetupError) as error:
             self._clean = False
-            if isinstance(error, ServerDied):
+            if self._slot.connections[server].dead:
                 raise
             raise GroundFault(
                 f"changed its tools during the attempt: {error.what}",
@@ -305,12 +311,19 @@ class LiveSession:
         Raises:
             GroundFault: a server's tools are no longer those that the agent was offered.
         """
-        self._look_again()
-        with self._writing:
-            if self._state is None:
-                return None
-            self._last = self._state.snapshot()
-            return difference(self._start, self._last, self._created)
+        changes = None
+        if self._state is not None:
+            with self._writing:
+                self._last = self._state.snapshot()
+                changes = difference(self._start, self._last, self._created)
+        for server in sorted({tool.server for tool in self.tools}):
+            try:
+                self._look_again(server)
+            except GroundFault:
+                if not self._slot.connections[server].dead:
+                    raise
+                # It ended after its last answer: nothing that the agent did went wrong.
+        return changes
 
     def close(self) -> None:
         """Give the sandbox back. Closing twice is harmless."""

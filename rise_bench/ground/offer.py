@@ -8,7 +8,7 @@ from rise_bench.errors import InputError
 from rise_bench.refs import ROOT, substitute_root
 from rise_bench.types import Ground, Task, Tool, ToolCall, ToolResult
 
-__all__ = ["mask_root", "offered", "rejected", "resolve_root"]
+__all__ = ["mask_root", "mask_tool", "offered", "rejected", "resolve_root"]
 
 
 def offered(ground: Ground, task: Task, root: str) -> tuple[Tool, ...]:
@@ -59,3 +59,8 @@ def mask_root(value: JsonValue, root: str) -> JsonValue:
     if isinstance(value, list):
         return [mask_root(item, root) for item in value]
     return value
+
+
+def mask_tool(tool: Tool, root: str) -> Tool:
+    """The tool as it is frozen: with `{root}` for the sandbox's path in its description and schema."""
+    return Tool.model_validate(mask_root(tool.model_dump(mode="json"), root))

@@ -12,14 +12,19 @@ from contextlib import suppress
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, ParseError
 
-from rise_bench.ground.leaves import Unreadable
+from rise_bench.ground.leaves import MAX_CHARACTERS, Leaves, Unreadable
 from rise_bench.types import canonical
 
 __all__ = ["office_leaves", "xlsx_leaves"]
 
 MAX_MEMBER = 64 * 1024 * 1024
 MAX_TOTAL = 256 * 1024 * 1024
-MAX_CELLS = 100_000
+MAX_MEMBERS = 10_000
+MAX_TAGS = 1_000_000
+"""Angle brackets of an XML member that is taken apart, each of which may become an object of this process."""
+
+ENTRY = b"PK\x01\x02"
+"""Signature of a member in a zip file's table of contents."""
 
 VOLATILE = re.compile(r"^(docProps/|_rels/|\[Content_Types\]|meta\.xml|Thumbnails/|.*/_rels/|xl/calcChain|xl/theme/)")
 """Stamps, tables of contents and what programs write without being asked."""
@@ -34,9 +39,11 @@ class _Package:
     """The members of a zipped document, read under limits."""
 
     def __init__(self, data: bytes) -> None:
+        if data.count(ENTRY) > MAX_MEMBERS:
+            raise Unreadable
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
-            self.names = sorted(name for name in self._zip.namelist() if not name.endswith("/"))
+            self.names = sorted({name for name in self._zip.namelist() if not name.endswith("/")})
             if sum(entry.file_size for entry in self._zip.infolist()) > MAX_TOTAL:
                 raise Unreadable
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
@@ -64,8 +71,11 @@ class _Package:
         """The member's root element, None where there is no such member."""
         if name not in self.names:
             return None
+        data = self.read(name)
+        if data.count(b"<") > MAX_TAGS:
+            raise Unreadable
         try:
-            return ElementTree.fromstring(self.read(name))
+            return ElementTree.fromstring(data)
         except (ParseError, ValueError, LookupError) as error:
             raise Unreadable from error
 
@@ -83,7 +93,11 @@ def office_leaves(data: bytes) -> dict[str, str]:
         Unreadable: no zip file, or one that grows beyond the limits.
     """
     package = _Package(data)
-    return {name: _digest(package, name) for name in package.names if not VOLATILE.match(name)}
+    leaves = Leaves()
+    for name in package.names:
+        if not VOLATILE.match(name):
+            leaves.put(name, _digest(package, name))
+    return leaves
 
 
 def _digest(package: _Package, name: str) -> str:
@@ -108,30 +122,30 @@ def xlsx_leaves(data: bytes) -> dict[str, str]:
     book = package.xml("xl/workbook.xml")
     if book is None:
         raise Unreadable
-    leaves: dict[str, str] = {}
+    leaves = Leaves()
     strings = [_string(item) for item in package.items("xl/sharedStrings.xml")]
     formats = _formats(package.xml("xl/styles.xml"))
     targets = _targets(package)
     for place, sheet in enumerate(_children(book, "sheets")):
         name = sheet.get("name", "")
-        leaves[name] = canonical({"place": place, "state": sheet.get("state", "visible")})
-        root = package.xml(targets.get(_attribute(sheet, "id"), ""))
+        leaves.put(name, canonical({"place": place, "state": sheet.get("state", "visible")}))
+        root = package.xml(targets.pop(_attribute(sheet, "id"), ""))
         if root is not None:
             _sheet(leaves, name, root, strings, formats)
     for defined in _children(book, "definedNames"):
         scope = f"@{defined.get('localSheetId')}" if defined.get("localSheetId") else ""
-        leaves[f"names/{defined.get('name', '')}{scope}"] = defined.text or ""
+        leaves.put(f"names/{defined.get('name', '')}{scope}", defined.text or "")
     for child in book:
         if _local(child) == "calcPr" and child.get("calcMode", "auto") != "auto":
-            leaves["calculation"] = child.get("calcMode", "")
+            leaves.put("calculation", child.get("calcMode", ""))
         if _local(child) == "workbookProtection":
-            leaves["protection"] = _plain_xml(child)
+            leaves.put("protection", _plain_xml(child))
     for item in package.items("docProps/core.xml"):
         if _local(item) not in {"created", "modified", "lastModifiedBy", "revision"} and item.text:
-            leaves[f"properties/{_local(item)}"] = item.text
+            leaves.put(f"properties/{_local(item)}", item.text)
     for member in package.names:
         if not VOLATILE.match(member) and not WORKBOOK_PARTS.match(member):
-            leaves[f"parts/{member}"] = _digest(package, member)
+            leaves.put(f"parts/{member}", _digest(package, member))
     return leaves
 
 
@@ -159,10 +173,13 @@ def _string(item: Element) -> str:
 def _targets(package: _Package) -> dict[str, str]:
     """Relation id to the member that it names."""
     found: dict[str, str] = {}
+    taken: set[str] = set()
     for relation in package.items("xl/_rels/workbook.xml.rels"):
         target = relation.get("Target", "")
         path = target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")
-        found[relation.get("Id", "")] = path
+        if path not in taken:  # a member is one sheet, to be read once
+            taken.add(path)
+            found[relation.get("Id", "")] = path
     return found
 
 
@@ -173,6 +190,7 @@ def _formats(styles: Element | None) -> list[str]:
     numbers = {item.get("numFmtId"): item.get("formatCode", "") for item in _children(styles, "numFmts")}
     kinds = {kind: [_plain_xml(item) for item in _children(styles, kind)] for kind in ("fonts", "fills", "borders")}
     looks: list[str] = []
+    size = 0
     for item in _children(styles, "cellXfs"):
         look = {"number": numbers.get(item.get("numFmtId"), item.get("numFmtId", "0"))}
         for kind, attribute in (("fonts", "fontId"), ("fills", "fillId"), ("borders", "borderId")):
@@ -181,6 +199,9 @@ def _formats(styles: Element | None) -> list[str]:
             look[kind] = known[int(index)] if index.isdigit() and int(index) < len(known) else index
         look["other"] = "".join(_plain_xml(child) for child in item)
         looks.append(canonical(look))
+        size += len(looks[-1])
+        if size > MAX_CHARACTERS:
+            raise Unreadable
     return ["" if look == looks[0] else look for look in looks]
 
 
@@ -192,26 +213,27 @@ def _plain_xml(element: Element) -> str:
     return f"<{name}{attributes}>{inside}</{name}>" if inside else f"<{name}{attributes}/>"
 
 
-def _sheet(leaves: dict[str, str], name: str, root: Element, strings: list[str], formats: list[str]) -> None:
+def _sheet(leaves: Leaves, name: str, root: Element, strings: list[str], formats: list[str]) -> None:
     for row in _children(root, "sheetData"):
         for key in ("ht", "hidden"):
             if row.get(key) not in (None, "0"):
-                leaves[f"{name}/row/{row.get('r')}/{key}"] = str(row.get(key))
+                leaves.put(f"{name}/row/{row.get('r')}/{key}", str(row.get(key)))
         for cell in row:
             place = cell.get("r", "")
             value = _cell(cell, strings)
             if value is not None:
-                leaves[f"{name}!{place}"] = value
+                leaves.put(f"{name}!{place}", value)
             style = cell.get("s", "0")
             if style.isdigit() and int(style) < len(formats) and formats[int(style)]:
-                leaves[f"{name}!{place}/format"] = formats[int(style)]
-            if len(leaves) > MAX_CELLS:
-                raise Unreadable
+                leaves.put(f"{name}!{place}/format", formats[int(style)])
     kept = [child for child in root if _local(child) not in SHEET_NOISE]
     kept += [tab for tab in _children(root, "sheetPr") if _local(tab) == "tabColor"]
     kept += [pane for view in _children(root, "sheetViews") for pane in view if _local(pane) == "pane"]
+    texts: dict[str, list[str]] = {}
     for child in kept:
-        leaves[f"{name}/{_local(child)}"] = leaves.get(f"{name}/{_local(child)}", "") + _plain_xml(child)
+        texts.setdefault(_local(child), []).append(_plain_xml(child))
+    for kind, parts in texts.items():
+        leaves.put(f"{name}/{kind}", "".join(parts))
 
 
 def _cell(cell: Element, strings: list[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,13 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rise_bench.errors import InputError
+from rise_bench.ground.install import installer_environment
+from rise_bench.ground.wrap import holds_home, interpreter_places, is_installation
 
 __all__ = ["Own", "as_data", "own_command", "place_args"]
 
 ASK_SECONDS = 30
 
 _SYSTEM = ("/usr/", "/bin/", "/sbin/", "/lib", "/etc/", "/dev/", "/proc/")
-_WHERE_IT_IS = "import sys; print(sys.executable); print(sys.prefix); print(sys.base_prefix)"
+_HIDDEN = "lies in a hidden folder of your home, where keys and settings are"
 
 
 @dataclass
@@ -44,21 +47,26 @@ def own_command(command: str, args: Sequence[str], folder: Path, where: str) -> 
     if Path(command).name == "uv":
         return _project(args, folder, where)
     own = _program(command, folder, where)
-    place_args(own, args, folder)
+    place_args(own, args, folder, where)
     return own
 
 
-def place_args(own: Own, args: Sequence[str], folder: Path, *, code: bool = True) -> None:
+def place_args(own: Own, args: Sequence[str], folder: Path, where: str, *, code: bool = True) -> None:
     """Add arguments to a command line.
 
     Args:
         code: may one of them be the program text? Not where a package holds it.
+
+    Raises:
+        InputError: the program text is not to be shown.
     """
     seen = [Path(own.args[-1]).parent] if own.args else []
     for number, arg in enumerate(args):
         is_file = code and _is_file(arg, folder) and not _after(args, number, "-m")
         path = _path(arg, folder) if is_file else folder
         if is_file and not seen:
+            if _is_hidden(path):
+                raise InputError(f"{path} {_HIDDEN}", where=where, remedy="copy the server into a folder of its own")
             own.mounts.append(_mount(path, own))
             seen.append(path.parent)
         if is_file and any(path.is_relative_to(place) for place in seen):
@@ -121,11 +129,16 @@ def _after(args: Sequence[str], number: int, option: str) -> bool:
     return 0 < number <= len(args) and args[number - 1] == option
 
 
+def _is_hidden(path: Path) -> bool:
+    """Whether a path leads into a hidden folder of the user's home."""
+    real, home = path.resolve(), Path.home().resolve()
+    return real.is_relative_to(home) and real != home and real.relative_to(home).parts[0].startswith(".")
+
+
 def _mount(path: Path, own: Own) -> str:
-    """What is mounted for a program text: its folder, but never a home folder or what holds one."""
+    """What is mounted for a program text: its folder, but never a home folder, what holds one, or a hidden one in it."""
     folder = path if path.is_dir() else path.parent
-    home = Path.home()
-    if home.is_relative_to(folder) or folder == Path("/tmp"):
+    if holds_home(folder) or _is_hidden(folder) or folder.resolve() == Path("/tmp"):
         own.told.append(
             f"only {path.name} of {folder} is shown to the server; put it into a folder of its own if it needs more"
         )
@@ -140,13 +153,14 @@ def _program(command: str, folder: Path, where: str) -> Own:
         remedy = "check its spelling, or give its full path"
         raise InputError(f"there is no program {command!r}", where=where, remedy=remedy)
     path = Path(found)
+    if not os.access(path, os.X_OK):  # also what a link leads to: a file of keys, say
+        raise InputError(f"{path} cannot be executed", where=where, remedy=f"chmod +x {path}")
     if re.fullmatch(r"(python|pypy)[\d.]*", path.name):
         return _python(path, where)
     if path.name in ("node", "nodejs"):
-        real = path.resolve()
-        return Own(str(real), mounts=[str(real.parents[1])])
+        return Own(str(path.resolve()), mounts=list(map(str, interpreter_places(path))))
     if interpreter := _interpreter(path):
-        own = _python(interpreter, where)
+        own = _program(interpreter, folder, where)
         own.args.append(str(path))
         own.mounts.append(_mount(path, own))
         return own
@@ -155,27 +169,64 @@ def _program(command: str, folder: Path, where: str) -> Own:
     return own
 
 
-def _interpreter(path: Path) -> Path | None:
-    """The Python that a script names in its first line, as those do that pip writes."""
+def _interpreter(path: Path) -> str | None:
+    """The Python or Node.js that a script names in its first line, by path or as `env NAME`; not the system's Python."""
     try:
         with path.open("rb") as file:
             line = file.readline(512).decode("utf-8", "replace")
     except OSError:
         return None
-    found = re.match(r"#!\s*(/\S*python[\d.]*)\s*$", line)
-    return Path(found[1]) if found and Path(found[1]).is_file() and found[1] != "/usr/bin/python3" else None
+    found = re.match(r"#!\s*(?:/\S*/env\s+(?:-S\s+)?)?((?:\S*/)?(?:python[\d.]*|node))\s*$", line)
+    program = shutil.which(found[1]) if found else None
+    return program if program != "/usr/bin/python3" else None
 
 
 def _python(path: Path, where: str) -> Own:
-    """A Python by the path that it says it has: what is on PATH may be a script that looks for one."""
+    """A Python with what it needs. Read, not asked: it may lie beside a server that nobody has looked at."""
+    if _is_script(path):
+        path = _found_by(path, where)
+    settings = path.parent.parent / "pyvenv.cfg"
+    places = interpreter_places(path)
+    if not settings.is_file():
+        return Own(str(path.resolve()), mounts=list(map(str, places)))
+    if holds_home(settings.parent):
+        raise InputError(f"{settings.parent} is a home folder and an environment", where=where, remedy="make another")
     try:
-        done = subprocess.run(
-            [str(path), "-I", "-c", _WHERE_IT_IS], capture_output=True, text=True, timeout=ASK_SECONDS, check=True
-        )
-        executable, prefix, base = done.stdout.split("\n")[:3]
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise InputError(f"{path} is no Python that runs", where=where, remedy="give its full path") from error
-    return Own(executable, mounts=[prefix, base])
+        home = re.search(r"(?m)^home *= *(.+?) *$", settings.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{settings} cannot be read", where=where, remedy="make the environment anew") from error
+    base = Path(home[1]).parent if home else None  # its interpreter's, by the links that lead there
+    places = [settings.parent, *([base] if base and is_installation(base) else []), *places]
+    return Own(str(path), mounts=list(map(str, places)))
+
+
+def _is_script(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
+
+
+def _found_by(script: Path, where: str) -> Path:
+    """The Python that a script looks for, as pyenv's do. It is run where it is the user's own, the first on PATH.
+
+    Raises:
+        InputError: it is not, or finds none.
+    """
+    remedy = "give the full path of the interpreter itself"
+    if shutil.which(script.name) != str(script):
+        raise InputError(f"{script} is a script and no interpreter", where=where, remedy=remedy)
+    words = [str(script), "-I", "-c", "import sys; print(sys.executable)"]
+    try:
+        env = installer_environment()
+        done = subprocess.run(words, capture_output=True, text=True, timeout=ASK_SECONDS, check=True, env=env)
+        found = Path(done.stdout.strip())
+        if found.is_file() and not _is_script(found):
+            return found
+    except (OSError, subprocess.SubprocessError, ValueError):
+        pass
+    raise InputError(f"{script} finds no Python", where=where, remedy=remedy)
 
 
 def _project(args: Sequence[str], folder: Path, where: str) -> Own:
@@ -202,7 +253,6 @@ def _project(args: Sequence[str], folder: Path, where: str) -> Own:
         own = own_command(str(beside), words[1:], place, where)
     else:
         raise InputError(f"the project's environment has no program {words[0]!r}", where=where, remedy="uv sync")
-    own.mounts = list(
-        dict.fromkeys([*own.mounts, str(place)])
-    )  # its packages are mostly installed as links to its folder
+    # Its packages are mostly installed as links to its folder.
+    own.mounts = [mount for mount in dict.fromkeys([*own.mounts, _mount(place, own)]) if mount]
     return own

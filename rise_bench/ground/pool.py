@@ -14,9 +14,8 @@ from rise_bench.errors import GroundFault, RiseError
 from rise_bench.ground.client import Connection
 from rise_bench.ground.install import Installed
 from rise_bench.ground.recipe import Recipe
-from rise_bench.ground.remote import way_to
+from rise_bench.ground.remote import connect
 from rise_bench.ground.sandbox import Sandbox
-from rise_bench.ground.secrets import secrets_of
 
 __all__ = ["Pool", "Slot", "starts_ahead"]
 
@@ -30,7 +29,7 @@ SPARES = 2
 """Slots that are made ready while attempts run."""
 
 KEPT = 8
-"""Servers that may run in a slot besides those of its attempt."""
+"""Servers that keep nothing and may run in a slot besides those of its attempt."""
 
 SERVED = 20
 """Attempts after which a server is started anew all the same: some keep a handle or a child for every call."""
@@ -57,6 +56,8 @@ class Slot:
     """Servers of its last attempt, which the next one is likely to want."""
     unchecked: set[str] = field(default_factory=set)
     """Running servers whose contract nobody has looked at since they started."""
+    stateless: set[str] = field(default_factory=set)
+    """Running servers that keep nothing."""
     served: Counter[str] = field(default_factory=Counter)
     """Attempts that each running server has served."""
     since: float = 0.0
@@ -78,6 +79,7 @@ class Slot:
             GroundFault: the sandbox cannot be emptied.
         """
         self.names = tuple(recipe.name for recipe in recipes)
+        self._dismiss()
         self._empty()
         self.sandbox.set_clock(now)
         self.sandbox.fill(fill)
@@ -95,6 +97,14 @@ class Slot:
         self.sandbox.set_clock("")
         self._start([recipe for recipe in recipes if starts_ahead(recipe)], installed)
 
+    def _dismiss(self) -> None:
+        """Begin to end the servers of earlier attempts that write: what they still did would be taken for this one's doing."""
+        with self._lock:
+            for name in self.connections.keys() - self.stateless - set(self.names):
+                connection = self.connections.pop(name)
+                connection.close(wait=False)
+                self.retired.append(connection)
+
     def _empty(self) -> None:
         for connection in self.retired:
             connection.close()
@@ -108,10 +118,7 @@ class Slot:
             if running is not None and running.dead:
                 running.close()
             if running is None or running.dead:
-                way = way_to(recipe, installed[recipe.name], self.sandbox)
-                running = Connection(
-                    recipe.name, way, self.sandbox.log(recipe.name), self.sandbox.exceeded, secrets_of([recipe])
-                )
+                running = connect(recipe, installed[recipe.name], self.sandbox)
                 begun.append(recipe.name)
             with self._lock:
                 if self.stopped:
@@ -120,6 +127,7 @@ class Slot:
                 self.connections[recipe.name] = running
                 if recipe.name in begun:
                     running.begin()
+        self.stateless.update(recipe.name for recipe in recipes if recipe.keeps == "nothing")
         self.unchecked.update(begun)
         for name in begun:
             del self.served[name]

@@ -16,9 +16,9 @@ from rise_bench.ground.client import Connection, Outcome
 from rise_bench.ground.contrast import check_names
 from rise_bench.ground.fixture import materialise
 from rise_bench.ground.install import Installed
-from rise_bench.ground.offer import mask_root
+from rise_bench.ground.offer import mask_tool
 from rise_bench.ground.recipe import CATALOG, Recipe
-from rise_bench.ground.remote import way_to
+from rise_bench.ground.remote import connect
 from rise_bench.ground.sandbox import Sandbox
 from rise_bench.ground.secrets import secrets_of
 from rise_bench.ground.state import Rules, State, difference
@@ -131,21 +131,14 @@ def run_probes(
         sandbox.set_clock(PROBE_CLOCK)
         if folder.is_dir():
             sandbox.fill(partial(materialise, folder))
-        connection = Connection(
-            recipe.name,
-            way_to(recipe, installed, sandbox),
-            sandbox.log(recipe.name),
-            sandbox.exceeded,
-            secrets_of([recipe]),
-        )
+        connection = connect(recipe, installed, sandbox)
         try:
             begun = time.perf_counter()
             connection.start(recipe.start_seconds)
             started = time.perf_counter() - begun
             listed = connection.list_tools()
             check_names(recipe.name, listed)
-            tools = tuple(Tool.model_validate(mask_root(tool.model_dump(mode="json"), sandbox.root)) for tool in listed)
-            probed = Probed(tools, started, 0.0)
+            probed = Probed(tuple(mask_tool(tool, sandbox.root) for tool in listed), started, 0.0)
             probed.made += run_on(connection, sandbox, recipe, probes)
             probed.memory_mb = connection.memory_mb()
             return probed
@@ -167,7 +160,8 @@ def run_on(
         InputError: a probe binds to what is not there.
     """
     run: list[Made] = []
-    state = State(sandbox.home, sandbox.root, Rules(state=recipe.state, ignore=recipe.ignore, keys=recipe.keys))
+    rules = Rules(state=recipe.state, ignore=recipe.ignore, keys=recipe.keys)
+    state = State(sandbox.home, sandbox.root, rules, secrets_of([recipe]))
     before = state.snapshot()
     saved: dict[str, ToolResult] = {}
     failures = [re.compile(pattern, re.MULTILINE) for pattern in recipe.failures]
@@ -202,6 +196,7 @@ def _status(outcome: Outcome, failures: Sequence[re.Pattern[str]]) -> str:
 
 def _bound(probe: Probe, saved: dict[str, ToolResult], root: str) -> dict[str, JsonValue]:
     """The probe's arguments with root and bindings filled in."""
+    where = f"probe of {probe.tool}"
     names = list(saved)
     results = [result_value(result) for result in saved.values()]
 
@@ -216,19 +211,30 @@ def _bound(probe: Probe, saved: dict[str, ToolResult], root: str) -> dict[str, J
             case {"$find": [str(name), str(pattern)]} if len(value) == 1:
                 return found(saved[names[index(name)]].content, pattern)
             case {"$number": [str(name), str(pattern)]} if len(value) == 1:
-                return int(found(saved[names[index(name)]].content, pattern))
+                return number(found(saved[names[index(name)]].content, pattern))
         return {key: named(item) for key, item in value.items()}
 
     def index(name: str) -> int:
         if name not in saved:
-            raise InputError(f"nothing is saved as {name!r}", where=f"probe of {probe.tool}", remedy="bind to earlier")
+            raise InputError(f"nothing is saved as {name!r}", where=where, remedy="bind to earlier")
         return names.index(name)
 
     def found(text: str, pattern: str) -> str:
-        match = re.search(pattern, text)
-        if match is None:
-            raise InputError(f"{pattern!r} finds nothing in {text[:100]!r}", where=f"probe of {probe.tool}")
-        return match[1] if match.re.groups else match[0]
+        try:
+            expression = re.compile(pattern)
+        except re.error as error:
+            raise InputError(f"{pattern!r} is no regular expression: {error}", where=where) from error
+        match = expression.search(text)
+        part: str | None = match[min(expression.groups, 1)] if match else None
+        if part is None:
+            raise InputError(f"{pattern!r} finds nothing in {text[:100]!r}", where=where)
+        return part
+
+    def number(text: str) -> int:
+        try:
+            return int(text)
+        except ValueError as error:
+            raise InputError(f"found {text[:100]!r}, which is no whole number", where=where) from error
 
     whole = resolve(named(substitute_root(dict(probe.arguments), root)), results)
     assert isinstance(whole, dict), "arguments are an object"

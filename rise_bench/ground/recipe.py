@@ -7,6 +7,7 @@ import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import Field, StringConstraints, ValidationError, model_validator
@@ -63,9 +64,23 @@ PERMISSIVE = frozenset(
 )
 """SPDX identifiers that a released suite may rest on."""
 
+_STRONG = re.compile(r"\bA?GPL")
+
 Risk = Literal["reads", "writes", "network", "executes"]
 """The worst that a server's tools do, from harmless to not: read what is there; write in the sandbox; open network
 connections of the agent's choosing; run code that the agent gives. The last two run only in bubblewrap."""
+
+
+_NAMES = {
+    "pypi": r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._,-]+\])?",
+    "npm": r"(@[a-z0-9][a-z0-9._~-]*/)?[A-Za-z0-9][A-Za-z0-9._~-]*",
+}
+_RULE = r"(===|[=<>!~]=|[<>])[A-Za-z0-9][A-Za-z0-9.*+!_-]*"
+_PINS = {
+    "pypi": rf"{_NAMES['pypi']}({_RULE}(,{_RULE})*)?",
+    "npm": rf"{_NAMES['npm']}(@([~^]|[<>]=?)?[A-Za-z0-9*][A-Za-z0-9.*+_-]*)?",
+}
+"""What may stand on an installer's command line: names of a registry's packages, no options, paths or addresses."""
 
 
 class Package(Record):
@@ -73,11 +88,22 @@ class Package(Record):
 
     registry: Literal["pypi", "npm"]
     name: str
-    version: str
+    version: str = Field(pattern=r"^[0-9][A-Za-z0-9.+!_-]*$")
     pins: tuple[str, ...] = ()
     """Further requirements of the same environment, such as `mcp<2`."""
-    python: str | None = None
+    python: str | None = Field(default=None, pattern=r"^3\.[0-9]+$")
     """Version of Python that it wants, such as 3.12, where this one's will not do."""
+    build: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")], ...] = ()
+    """Packages of the environment that PyPI has as source alone: only their build programs run, outside any sandbox."""
+
+    @model_validator(mode="after")
+    def _named(self) -> Package:
+        if not re.fullmatch(_NAMES[self.registry], self.name):
+            raise ValueError(f"{self.name!r} is no name of a package")
+        for pin in self.pins:
+            if not re.fullmatch(_PINS[self.registry], pin):
+                raise ValueError(f"{pin!r} is no requirement of a registry's package, such as {self.name}>=1")
+        return self
 
     @property
     def requirement(self) -> str:
@@ -132,6 +158,8 @@ class Recipe(Record):
     domain: Domain | Literal[""] = ""
     license: str = ""
     """SPDX identifier; empty where the package states none."""
+    copyleft: dict[str, str] = Field(default_factory=dict)
+    """Package that comes with it to its licence, where that is copyleft (SPDX); not what the user's machine has of itself."""
     homepage: str = ""
     popularity: Popularity | None = None
     package: Package | None = None
@@ -210,8 +238,23 @@ class Recipe(Record):
 
     @property
     def releasable(self) -> bool:
-        """May a released suite rest on it? Its licence is permissive."""
-        return self.license in PERMISSIVE
+        """May a released suite rest on it? Its licence is permissive, and it is made of nothing under the GPL or AGPL.
+
+        What runs beside it as a program of its own (`also`, such as a calendar service) does not make its licence.
+        """
+        beside = {package.name for package in self.also}
+        bound = any(_STRONG.search(license) for name, license in self.copyleft.items() if name not in beside)
+        return self.license in PERMISSIVE and not bound
+
+    @property
+    def asks(self) -> str:
+        """What it takes of the user's machine and says to the outside, in words; empty where nothing."""
+        texts = (*self.env.values(), *self.headers.values(), self.url)
+        variables = dict.fromkeys(found for text in texts for found in re.findall(r"\$\{[A-Za-z_]\w*\}", text))
+        folders = f"to read {', '.join(self.mounts)}" if self.mounts else ""
+        secrets = f"the variables {', '.join(variables)}" if variables else ""
+        calls = f"all calls, at {urlsplit(self.url).netloc.rpartition('@')[2]}" if self.url else ""
+        return "; ".join(filter(None, (folders, secrets, calls)))
 
     @property
     def version(self) -> str:

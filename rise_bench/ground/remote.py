@@ -11,13 +11,14 @@ from typing import IO, Any
 import httpx2
 from mcp.client.streamable_http import streamable_http_client
 
+from rise_bench.ground.client import Connection
 from rise_bench.ground.install import Installed
 from rise_bench.ground.recipe import Recipe
 from rise_bench.ground.sandbox import Sandbox
-from rise_bench.ground.secrets import from_user
+from rise_bench.ground.secrets import from_user, secrets_of
 from rise_bench.ground.transport import MAX_LINE, Streams, stdio
 
-__all__ = ["elsewhere", "http_streams", "way_to"]
+__all__ = ["connect", "elsewhere", "http_streams"]
 
 CONNECT_SECONDS = 30.0
 
@@ -31,12 +32,17 @@ _BROKEN = frozenset({401, 403, 407, 408, 429, 502, 503, 504})
 logging.getLogger("mcp.client.streamable_http").addHandler(logging.NullHandler())
 
 
-def way_to(recipe: Recipe, installed: Installed, sandbox: Sandbox) -> Streams:
-    """How a `Connection` reaches the server: over standard input and output of a process in the sandbox, or by its URL.
+def connect(recipe: Recipe, installed: Installed, sandbox: Sandbox) -> Connection:
+    """A connection with the server, not yet begun: with a process in the sandbox, or by its URL.
 
     Raises:
         SetupError: a program or variable that it needs is missing, or it may not run here (see `Sandbox.launch`).
     """
+    way = _way_to(recipe, installed, sandbox)
+    return Connection(recipe.name, way, sandbox.log(recipe.name), sandbox.exceeded, secrets_of([recipe]))
+
+
+def _way_to(recipe: Recipe, installed: Installed, sandbox: Sandbox) -> Streams:
     if not recipe.url:
         return stdio(sandbox.launch(recipe, installed))
     headers = {name: from_user(recipe, value) for name, value in recipe.headers.items()}
@@ -68,11 +74,15 @@ async def http_streams(url: str, headers: dict[str, str], errors: IO[Any]) -> As
             errors.flush()
             if _is_broken(response, kind):
                 raise ConnectionError(f"HTTP {response.status_code} {response.reason_phrase}")
+        if response.headers.get("content-encoding", "identity") != "identity":
+            # A few bytes could be any number of them, unpacked.
+            raise ConnectionError("an answer came compressed, though none was asked to")
         if kind.startswith("application/json"):
             assert isinstance(response.stream, httpx2.AsyncByteStream)
             response.stream = _Limited(response.stream)
 
     timeout = httpx2.Timeout(CONNECT_SECONDS, read=READ_SECONDS)
+    headers = {**headers, "accept-encoding": "identity"}
     async with (
         httpx2.AsyncClient(headers=headers, timeout=timeout, event_hooks={"response": [look]}) as client,
         streamable_http_client(url, http_client=client, max_sse_event_size=MAX_LINE) as (reader, writer),

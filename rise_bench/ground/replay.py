@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
@@ -14,6 +14,7 @@ from pydantic import JsonValue, ValidationError
 from rise_bench.errors import GroundFault, InputError
 from rise_bench.ground.offer import mask_root, offered, rejected, resolve_root
 from rise_bench.ground.sandbox import VISIBLE_ROOT
+from rise_bench.ground.secrets import Redactor
 from rise_bench.refs import ROOT
 from rise_bench.types import (
     CallStatus,
@@ -52,8 +53,12 @@ class Start(Record):
     """What a session begins with; with the calls that followed, a recording can be made again."""
 
     setup: str = ""
+    fixture: str = ""
+    """Digest of the set-up's files."""
     now: str = ""
     servers: tuple[str, ...] = ()
+    captured: bool = True
+    """Is state captured? Not where a server runs elsewhere."""
 
 
 class Entry(Record):
@@ -69,15 +74,16 @@ class Entry(Record):
 
 
 class History:
-    """The key of the next call: set-up, clock, servers, and the calls so far that could have changed something.
+    """The key of the next call: files, clock, servers, and the calls so far that could have changed something.
 
     The servers are part of it: what they leave behind when they start, and what counts as state, is theirs.
     """
 
-    def __init__(self, task: Task, root: str) -> None:
+    def __init__(self, task: Task, root: str, fixtures: Path) -> None:
         self._root = root
-        self.start = Start(setup=task.setup, now=task.now, servers=tuple(sorted(set(task.servers))))
-        self.before = _digest([FORMAT, self.start.setup, self.start.now, *self.start.servers])
+        fixture = _contents(fixtures / task.setup) if task.setup else ""
+        self.start = Start(setup=task.setup, fixture=fixture, now=task.now, servers=tuple(sorted(set(task.servers))))
+        self.before = _digest([FORMAT, task.setup, fixture, task.now, *self.start.servers])
         """Key of the last call that could have changed something, or of the start."""
 
     def key(self, call: ToolCall) -> str:
@@ -91,6 +97,16 @@ class History:
 
 def _digest(value: JsonValue) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def _contents(folder: Path) -> str:
+    """Digest of the files below a folder: their paths, and what is in them."""
+    files = sorted(path for path in folder.rglob("*") if path.is_symlink() or path.is_file())
+    return _digest([[path.relative_to(folder).as_posix(), _content(path)] for path in files])
+
+
+def _content(path: Path) -> str:
+    return f"-> {path.readlink()}" if path.is_symlink() else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _arguments(call: ToolCall) -> JsonValue:
@@ -133,14 +149,16 @@ class Cassette:
     def _check_head(self, line: bytes, ground: Ground) -> None:
         try:
             head = json.loads(line)
-            found = (head["format"], head["ground"])
+            found, name = (head["format"], head["ground"]), str(head.get("name", ""))
         except (ValueError, KeyError, TypeError) as error:
             raise InputError("is no cassette", where=f"{self._path}:1") from error
         if found != (FORMAT, ground.digest()):
+            other = found[0] == FORMAT and name != ground.name
             raise InputError(
-                f"was recorded on ground {str(found[1])[:12]}, format {found[0]}, not on {ground.digest()[:12]}",
+                f"was recorded on ground {name!r} ({str(found[1])[:12]}), format {found[0]}, "
+                f"not on {ground.name!r} ({ground.digest()[:12]}), format {FORMAT}",
                 where=str(self._path),
-                remedy="record it again on this ground",
+                remedy=f"name the suite of ground {name!r} with --tasks" if other else "record it again on this ground",
             )
 
     def __len__(self) -> int:
@@ -202,26 +220,40 @@ class ReplayGround:
 
     mode: GroundMode = "replay"
 
-    def __init__(self, ground: Ground, cassette: Path) -> None:
+    def __init__(self, ground: Ground, cassette: Path, fixtures: Path) -> None:
         self.ground = ground
+        self._fixtures = fixtures
         self._cassette = Cassette(cassette, ground)
 
     def open(self, task: Task) -> GroundSession:
-        """A session that answers what was recorded for the task's set-up and clock."""
-        return _ReplaySession(offered(self.ground, task, VISIBLE_ROOT), History(task, VISIBLE_ROOT), self._cassette)
+        """A session that answers what was recorded for the task's files, clock and servers.
+
+        Raises:
+            GroundFault: no recording begins with these.
+        """
+        tools = offered(self.ground, task, VISIBLE_ROOT)
+        history = History(task, VISIBLE_ROOT, self._fixtures)
+        entry = self._cassette.entry(history.before)
+        if entry is None or entry.start is None:
+            raise GroundFault(
+                f"no recording begins with these servers, this clock and set-up {task.setup!r} as its files are now",
+                where=task.id,
+                remedy="run it live, or record it",
+            )
+        return _ReplaySession(tools, history, self._cassette, entry.start)
 
     def close(self) -> None:
         """Nothing to stop."""
 
 
 class _ReplaySession:
-    def __init__(self, tools: Sequence[Tool], history: History, cassette: Cassette) -> None:
+    def __init__(self, tools: Sequence[Tool], history: History, cassette: Cassette, start: Start) -> None:
         self.tools = tools
         self.root = VISIBLE_ROOT
         self._known = {tool.id: tool for tool in tools}
         self._history = history
         self._cassette = cassette
-        self._state: tuple[StateChange, ...] | None = ()
+        self._state: tuple[StateChange, ...] | None = () if start.captured else None
         self._lock = threading.Lock()
 
     def call(self, call: ToolCall, timeout: float) -> ToolResult:
@@ -256,7 +288,7 @@ class _ReplaySession:
         )
 
     def end_state(self) -> tuple[StateChange, ...] | None:
-        """The recorded difference after the last call that was not read-only."""
+        """The recorded difference after the last call that was not read-only; None where no state was captured."""
         return self._state
 
     def close(self) -> None:
@@ -282,7 +314,7 @@ def make(
     """
     if cassette is None:
         raise InputError("replay needs a recording", remedy="name it with --cassette")
-    return ReplayGround(ground, cassette)
+    return ReplayGround(ground, cassette, fixtures)
 
 
 class Recorder:
@@ -292,10 +324,13 @@ class Recorder:
         InputError: the file is no cassette of this ground.
     """
 
-    def __init__(self, source: GroundSource, cassette: Path) -> None:
+    def __init__(self, source: GroundSource, cassette: Path, fixtures: Path) -> None:
         self.mode: GroundMode = source.mode
         self.ground = source.ground
+        self.drifted: Mapping[str, tuple[str, ...]] = getattr(source, "drifted", {})
+        """As the recorded ground says, also of what it finds later."""
         self._source = source
+        self._fixtures = fixtures
         self._cassette = Cassette(cassette, source.ground, create=True)
 
     def open(self, task: Task) -> GroundSession:
@@ -304,7 +339,14 @@ class Recorder:
         Raises:
             GroundFault: it could not be opened.
         """
-        return _RecordingSession(self._source.open(task), task, self._cassette)
+        session = self._source.open(task)
+        try:
+            history = History(task, session.root, self._fixtures)
+            redactor = Redactor(getattr(self._source, "secrets", {}))
+            return _RecordingSession(session, history, self._cassette, redactor)
+        except BaseException:
+            session.close()
+            raise
 
     def close(self) -> None:
         """Close the recorded ground."""
@@ -312,15 +354,18 @@ class Recorder:
 
 
 class _RecordingSession:
-    def __init__(self, session: GroundSession, task: Task, cassette: Cassette) -> None:
+    def __init__(self, session: GroundSession, history: History, cassette: Cassette, redactor: Redactor) -> None:
         self.tools = session.tools
         self.root = session.root
         self._session = session
         self._known = {tool.id: tool for tool in session.tools}
-        self._history = History(task, session.root)
+        self._history = history
         self._cassette = cassette
+        self._redactor = redactor
         self._lock = threading.Lock()
-        self._cassette.add(Entry(key=self._history.before, start=self._history.start))
+        if history.before not in cassette:
+            start = history.start.model_copy(update={"captured": session.end_state() is not None})
+            cassette.add(Entry(key=history.before, start=start))
 
     def call(self, call: ToolCall, timeout: float) -> ToolResult:
         """The recorded ground's result, written down.
@@ -333,7 +378,8 @@ class _RecordingSession:
         if tool is None or rejected(call, tool) is not None:
             return self._session.call(call, timeout)
         if tool.effect == "read":
-            key, before = self._history.key(call), self._history.before
+            with self._lock:  # a call that may change something is either in both of them or in neither
+                key, before = self._history.key(call), self._history.before
             result = self._session.call(call, timeout)
             self._write(key, before, call, result, None)
             return result
@@ -356,7 +402,9 @@ class _RecordingSession:
             state=state,
         )
         arguments = mask_root(_arguments(call), self.root)
-        self._cassette.add(Entry(key=key, before=before, tool=call.tool, arguments=arguments, recording=recording))
+        entry = Entry(key=key, before=before, tool=call.tool, arguments=arguments, recording=recording)
+        # The keys stay those of the true arguments, so that the same call finds its recording.
+        self._cassette.add(Entry.model_validate(self._redactor.value(entry.model_dump(mode="json"))))
 
     def end_state(self) -> tuple[StateChange, ...] | None:
         """The recorded ground's difference from the start."""

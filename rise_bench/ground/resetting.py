@@ -17,9 +17,8 @@ from rise_bench.ground.fixture import materialise
 from rise_bench.ground.install import Installed
 from rise_bench.ground.probes import PROBE_CLOCK, Made, Probe, load_probes, run_on
 from rise_bench.ground.recipe import Recipe
-from rise_bench.ground.remote import way_to
+from rise_bench.ground.remote import connect
 from rise_bench.ground.sandbox import Sandbox
-from rise_bench.ground.secrets import secrets_of
 from rise_bench.plain import one_line
 
 __all__ = ["Reset", "check_reset", "unlike"]
@@ -133,13 +132,7 @@ def _run(
 
 
 def _started(recipe: Recipe, installed: Installed, sandbox: Sandbox) -> Connection:
-    connection = Connection(
-        recipe.name,
-        way_to(recipe, installed, sandbox),
-        sandbox.log(recipe.name),
-        sandbox.exceeded,
-        secrets_of([recipe]),
-    )
+    connection = connect(recipe, installed, sandbox)
     connection.start(recipe.start_seconds)
     connection.list_tools()
     return connection

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
 
 from jsonschema.exceptions import SchemaError
 from jsonschema.validators import Draft202012Validator, validator_for
@@ -15,7 +17,10 @@ __all__ = ["sample", "schema_problem"]
 DEEP = 8
 """Levels that a sample goes down; below, nothing is filled in."""
 
-_FORMATS: dict[str, JsonValue] = {
+LONG = 1_000
+"""Characters of a text, and values of a sample, beyond which none is made."""
+
+_FORMATS: dict[str, str] = {
     "date": "2026-01-02",
     "time": "09:00:00Z",
     "date-time": "2026-01-02T09:00:00Z",
@@ -31,6 +36,8 @@ def schema_problem(tool: Tool) -> str:
     A schema that names itself, or no type, is none.
     """
     schema = tool.parameters
+    if not isinstance(schema.get("$schema", ""), str):
+        return "its schema is no JSON Schema: $schema is no text"
     try:
         validator_for(schema, default=Draft202012Validator).check_schema(schema)
     except SchemaError as error:
@@ -67,7 +74,7 @@ def _at(schema: JsonValue, reference: str) -> JsonValue | None:
             (part for part in _parts(schema) if pointer in (part.get("$anchor"), part.get("$dynamicAnchor"))), None
         )
     for word in pointer.split("/")[1:]:
-        key = word.replace("~1", "/").replace("~0", "~").replace("%25", "%")
+        key = unquote(word).replace("~1", "/").replace("~0", "~")
         if isinstance(schema, Mapping) and key in schema:
             schema = schema[key]
         elif isinstance(schema, list) and key.isdigit() and int(key) < len(schema):
@@ -87,52 +94,83 @@ def _parts(value: JsonValue) -> Iterator[dict[str, JsonValue]]:
             yield from _parts(item)
 
 
-def sample(tool: Tool) -> dict[str, JsonValue]:
-    """Arguments for the tool: what it requires and nothing else, from defaults, examples and choices where it has some."""
-    made = _value(tool.parameters, tool.parameters, "", DEEP)
+class _TooMuch(Exception):
+    """The least that the schema asks for is more than anybody would send."""
+
+
+@dataclass
+class _Maker:
+    """Makes values by the parts of one schema."""
+
+    whole: JsonValue
+    left: int = LONG
+    """Values that may still be made."""
+
+    def value(self, schema: JsonValue, name: str, deep: int) -> JsonValue:
+        self.left -= 1
+        if self.left < 0:
+            raise _TooMuch
+        if not isinstance(schema, Mapping) or deep <= 0:
+            return None
+        for keyword in ("const", "default"):
+            if keyword in schema:
+                return schema[keyword]
+        for keyword in ("examples", "enum"):
+            choices = schema.get(keyword)
+            if isinstance(choices, list) and choices:
+                return choices[0]
+        reference = schema.get("$ref")
+        if isinstance(reference, str) and reference.startswith("#"):
+            return self.value(_at(self.whole, reference), name, deep - 1)
+        for keyword in ("anyOf", "oneOf", "allOf"):
+            parts = schema.get(keyword)
+            if isinstance(parts, list) and parts:
+                return self.value(parts[0], name, deep - 1)
+        kind = schema.get("type", "object" if "properties" in schema or not name else "string")
+        return self._of_kind(kind[0] if isinstance(kind, list) and kind else kind, schema, name, deep)
+
+    def _of_kind(self, kind: JsonValue, schema: Mapping[str, JsonValue], name: str, deep: int) -> JsonValue:
+        match kind:
+            case "object":
+                properties, required = schema.get("properties"), schema.get("required")
+                properties = properties if isinstance(properties, Mapping) else {}
+                names = [one for one in required if isinstance(one, str)] if isinstance(required, list) else []
+                return {one: self.value(properties.get(one), one, deep - 1) for one in names}
+            case "array":
+                return [self.value(schema.get("items"), name, deep - 1) for _ in range(_least(schema, "minItems"))]
+            case "integer" | "number":
+                return _number(schema)
+            case "boolean":
+                return False
+            case "null":
+                return None
+        return _text(schema, name)
+
+
+def sample(tool: Tool) -> dict[str, JsonValue] | None:
+    """Arguments for the tool: what it requires and nothing else, from defaults, examples and choices where it has some.
+
+    None where it requires more than `LONG` values, or a longer text.
+    """
+    try:
+        made = _Maker(tool.parameters).value(tool.parameters, "", DEEP)
+    except _TooMuch:
+        return None
     return made if isinstance(made, dict) else {}
 
 
-def _value(schema: JsonValue, whole: JsonValue, name: str, deep: int) -> JsonValue:
-    if not isinstance(schema, Mapping) or deep <= 0:
-        return None
-    for keyword in ("const", "default"):
-        if keyword in schema:
-            return schema[keyword]
-    for keyword in ("examples", "enum"):
-        choices = schema.get(keyword)
-        if isinstance(choices, list) and choices:
-            return choices[0]
-    reference = schema.get("$ref")
-    if isinstance(reference, str) and reference.startswith("#"):
-        return _value(_at(whole, reference), whole, name, deep - 1)
-    for keyword in ("anyOf", "oneOf", "allOf"):
-        parts = schema.get(keyword)
-        if isinstance(parts, list) and parts:
-            return _value(parts[0], whole, name, deep - 1)
-    kind = schema.get("type", "object" if "properties" in schema or not name else "string")
-    return _of_kind(kind[0] if isinstance(kind, list) and kind else kind, schema, whole, name, deep)
+def _least(schema: Mapping[str, JsonValue], keyword: str) -> int:
+    least = schema.get(keyword)
+    return int(least) if isinstance(least, int | float) else 0
 
 
-def _of_kind(kind: JsonValue, schema: Mapping[str, JsonValue], whole: JsonValue, name: str, deep: int) -> JsonValue:
-    match kind:
-        case "object":
-            properties, required = schema.get("properties"), schema.get("required")
-            properties = properties if isinstance(properties, Mapping) else {}
-            names = [one for one in required if isinstance(one, str)] if isinstance(required, list) else []
-            return {one: _value(properties.get(one), whole, one, deep - 1) for one in names}
-        case "array":
-            least = schema.get("minItems", 0)
-            return [_value(schema.get("items"), whole, name, deep - 1)] if isinstance(least, int) and least > 0 else []
-        case "integer" | "number":
-            return _number(schema)
-        case "boolean":
-            return False
-        case "null":
-            return None
-    form, least = schema.get("format"), schema.get("minLength", 0)
-    text = _FORMATS.get(form, "notes.txt" if "path" in name.lower() or "file" in name.lower() else "note")  # type: ignore[arg-type]
-    return text * (least // 4 + 1) if isinstance(text, str) and isinstance(least, int) and least > len(text) else text
+def _text(schema: Mapping[str, JsonValue], name: str) -> str:
+    form, least = schema.get("format"), _least(schema, "minLength")
+    if least > LONG:
+        raise _TooMuch
+    plain = "notes.txt" if "path" in name.lower() or "file" in name.lower() else "note"
+    text = _FORMATS.get(form, plain) if isinstance(form, str) else plain
+    return text * (least // len(text) + 1) if least > len(text) else text
 
 
 def _number(schema: Mapping[str, JsonValue]) -> JsonValue:

@@ -25,6 +25,7 @@ __all__ = [
     "Variation",
     "bwrap_problem",
     "faketime_library",
+    "find_program",
     "means",
     "parse_now",
 ]
@@ -140,13 +141,18 @@ def _command(recipe: Recipe, words: dict[str, str]) -> list[str]:
     return [python, f"{words['{inside}']}/rise_launch.py", services, words["{port}"], *lines[0]]
 
 
+def find_program(name: str) -> str | None:
+    """Where a program of the machine is; None where it is not installed."""
+    return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin")))
+
+
 def _program(recipe: Recipe, program: str) -> str:
-    """Where a program of the machine is.
+    """Where a program that the server needs is.
 
     Raises:
         SetupError: it is not installed.
     """
-    path = shutil.which(program, path=os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin")))
+    path = find_program(program)
     if path is None:
         remedy = f"apt-get install {recipe.needs[program]}"
         raise SetupError(f"needs {program}, which is not installed", where=recipe.name, remedy=remedy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -46,14 +47,17 @@ def secrets_of(recipes: Iterable[Recipe]) -> dict[str, str]:
 
 
 class Redactor:
-    """Strikes values of secrets out of what servers answer, also percent-encoded and as base64 of the whole value."""
+    """Strikes values of secrets out of what servers answer and write, also percent-encoded, as JSON writes them, and as base64
+    of the whole value.
+    """
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
         self._marks: dict[str, str] = {}
         for name, value in secrets.items():
             if len(value) >= SHORTEST:
                 encoded = base64.b64encode(value.encode()).decode("ascii")
-                for form in (value, quote(value, safe=""), encoded, encoded.rstrip("=")):
+                inside = (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+                for form in (value, quote(value, safe=""), *inside, encoded, encoded.rstrip("=")):
                     self._marks[form] = f"[secret {name}]"
         longest = sorted(self._marks, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest))) if longest else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import permutations
 from math import log
@@ -29,17 +29,20 @@ WORDS = Path(__file__).with_suffix(".yaml")
 """The words that the computation rests on, and its corrections."""
 
 Relation = Literal["same", "wider", "narrower", "inverse", "similar"]
-"""What the sibling is to the tool: the same function in another server; more than is asked (several, all, recursive);
-less; the deed that undoes it; or something else that reads alike."""
+"""What the sibling is to the tool: the same function in another server, or under a second name in this one;
+more than is asked (several, all, recursive); less; the deed that undoes it; or something else that reads alike."""
 
 MOST = 8
-"""Siblings kept a tool, the nearest first."""
+"""Siblings kept a tool, the nearest first; tools that undo each other and corrections by hand before others."""
 
 ALIKE = 0.42
 """Similarity from which two tools are siblings; `tests/test_ground_siblings.py` holds what it lets through."""
 
 SAME = 0.5
 """Similarity from which tools of two servers that do the same kind of thing have the same function."""
+
+GROUPED = 0.3
+"""The same for tools that the catalogue has put into one function group."""
 
 WEIGHTS = (0.5, 0.3, 0.2)
 """Of description, name and parameters in the similarity."""
@@ -124,11 +127,16 @@ def near_miss_map(tools: Sequence[Tool]) -> dict[str, tuple[Sibling, ...]]:
         _correct(found, correction.tool, correction.sibling, correction.relation)
         mirrored = _MIRROR[correction.relation] if correction.relation else None
         _correct(found, correction.sibling, correction.tool, mirrored)
-    order = {
-        name: tuple(sorted(others.values(), key=lambda sibling: (-sibling.similarity, sibling.tool)))[:MOST]
-        for name, others in found.items()
-    }
-    return {name: others for name, others in order.items() if others}
+    return {name: _kept(others.values()) for name, others in found.items() if others}
+
+
+def _kept(siblings: Collection[Sibling]) -> tuple[Sibling, ...]:
+    """The siblings that are kept, the nearest first."""
+    nearest = sorted(siblings, key=lambda sibling: (-sibling.similarity, sibling.tool))
+    surely = [sibling for sibling in nearest if sibling.relation == "inverse" or sibling.similarity == 1]
+    others = [sibling for sibling in nearest if sibling not in surely]
+    kept = surely + others[: max(0, MOST - len(surely))]
+    return tuple(sibling for sibling in nearest if sibling in kept)
 
 
 def _correct(found: Mapping[str, dict[str, Sibling]], tool: str, sibling: str, relation: Relation | None) -> None:
@@ -223,19 +231,40 @@ def _inverse(one: Tool, other: Tool) -> bool:
     return len(mine) == len(its) == 1 and (*mine, *its) in _vocabulary().opposites
 
 
+def _same(tool: Tool, other: Tool, similarity: float) -> bool:
+    """Whether tools of two servers have the same function, as far as can be computed."""
+    if set(_own_words(tool)) == set(_own_words(other)):
+        return True
+    kin = _kind(tool) == _kind(other) != ""
+    if tool.group and other.group:
+        return tool.group == other.group and similarity >= (GROUPED if kin else SAME)
+    return kin and similarity >= SAME
+
+
+def _extent(tool: Tool, other: Tool) -> Literal["wider", "narrower"] | None:
+    """Whether `other` speaks of more than `tool`, or of less; None where neither does, or both."""
+    wide = _vocabulary().wide
+    mine, its = (bool(wide & set(_words(one.name))) for one in (tool, other))
+    if mine == its:
+        return None
+    return "wider" if its else "narrower"
+
+
 def _relation(tool: Tool, other: Tool, similarity: float) -> Relation | None:
     """What `other` is to `tool`."""
     if _inverse(tool, other):
         return "inverse"
+    extent = _extent(tool, other)
     if tool.server != other.server:
-        if set(_own_words(tool)) == set(_own_words(other)):
-            return "same"
-        alike = tool.group == other.group if tool.group and other.group else _kind(tool) == _kind(other) != ""
-        return "same" if alike and similarity >= SAME else "similar"
-    wide, other_wide = (bool(_vocabulary().wide & set(_words(one.name))) for one in (tool, other))
-    if wide != other_wide:
-        return "wider" if other_wide else "narrower"
-    mine, its = (set(_parameters(one)) for one in (tool, other))
-    if _kind(tool) == _kind(other) and mine != its and (mine < its or its < mine):
-        return "narrower" if mine < its else "wider"
-    return "similar"
+        return extent or "same" if _same(tool, other, similarity) else "similar"
+    # In one server the names must bear it out: the same deed on the same thing, with words more or fewer.
+    mine, its = (set(_words(one.name)) for one in (tool, other))
+    asked, asks = (set(_parameters(one)) for one in (tool, other))
+    wide = _vocabulary().wide
+    if extent == "wider":
+        return extent if its - wide <= mine else "similar"
+    if extent == "narrower":
+        return extent if mine - wide <= its else "similar"
+    if mine < its and asked < asks:
+        return "narrower"
+    return "wider" if its < mine and asks < asked else "similar"

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
+from typing import NamedTuple
 
 from rise_bench.ground.leaves import Unreadable, ics_leaves, json_leaves, jsonl_leaves, sqlite_leaves
 from rise_bench.ground.office import office_leaves, xlsx_leaves
 from rise_bench.ground.repository import repository_leaves
-from rise_bench.ground.tree import open_plain, walk
+from rise_bench.ground.secrets import Redactor
+from rise_bench.ground.tree import open_plain, read_link, walk
 from rise_bench.refs import ROOT
 from rise_bench.types import StateChange
 
@@ -41,6 +43,19 @@ MAX_PARSED = 64 * 1024 * 1024
 """Bytes up to which a structured file is taken apart."""
 
 MAX_FILES = 20_000
+MAX_READ = 1 << 30
+MAX_STATE = 32 * 1024 * 1024
+"""Entries (files, links, repositories, empty folders) of a snapshot, their bytes, and the characters of its leaves."""
+
+REPOSITORY_BYTES = 16 * 1024 * 1024
+"""For how many bytes a repository counts."""
+
+CONDENSED = 100
+"""Characters of a leaf that stands for many, but for its path."""
+
+REST = "//"
+"""Leaf that stands for what is beyond these limits: no file has such a path."""
+
 SETTLED_NS = 50_000_000
 """A file changed this recently may change again under the same time stamp, so its leaves are not reused."""
 
@@ -48,6 +63,17 @@ UUID = re.compile(r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4
 
 Leaves = dict[str, str]
 _Identity = tuple[int, ...]
+
+
+class _Known(NamedTuple):
+    """What was read of one entry."""
+
+    identity: _Identity
+    leaves: Leaves
+    ids: frozenset[str]
+    size: int
+    """Characters of the leaves that it has, even where one leaf stands for all of them."""
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -68,37 +94,60 @@ class Snapshot:
 
 
 class State:
-    """Reads the same folder again and again, taking apart only what changed since."""
+    """Reads the same folder again and again, taking apart only what changed since.
 
-    def __init__(self, folder: Path, root: str, rules: Rules | None = None) -> None:
+    Args:
+        root: the folder's path as the servers see it.
+        secrets: name to value of what must not stand in any leaf.
+    """
+
+    def __init__(
+        self, folder: Path, root: str, rules: Rules | None = None, secrets: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.root = root
         rules = rules or Rules()
         self._rules = rules
         self._counts = _matcher(rules.state)
         self._ignored = _matcher((*IGNORED, *rules.ignore))
-        self._known: dict[str, tuple[_Identity, Leaves, frozenset[str]]] = {}
+        self._redactor = Redactor(secrets or {})
+        self._known: dict[str, _Known] = {}
 
     def snapshot(self) -> Snapshot:
-        """All leaves now. Never raises over what a file holds: what cannot be read as its kind is a hash of bytes."""
+        """All leaves now, as far as the limits reach; the leaf `//` says what is beyond them.
+
+        Never raises over what a file holds: what cannot be read as its kind is a hash of bytes.
+        """
         leaves: Leaves = {}
         ids: set[str] = set()
-        seen: dict[str, tuple[_Identity, Leaves, frozenset[str]]] = {}
+        seen: dict[str, _Known] = {}
+        rest: list[int] = []
+        bytes_left, characters_left = MAX_READ, MAX_STATE
         for path, relative, read in self._entries():
-            identity = _identity(path, relative.endswith("/.git") or relative == ".git")
-            before = self._known.get(relative)
-            if before is None or identity is None or before[0] != identity or _recent(identity):
-                found = self._canonical(read(path, relative))
-                before = (identity or (), found, frozenset(_uuids(found)))
-            seen[relative] = before
-            leaves.update(before[1])
-            ids |= before[2]
+            repository = read == self._repository
+            identity = _identity(path, self.folder if repository else None)
+            size = REPOSITORY_BYTES if repository else sum((identity or ())[3::4])
+            if len(seen) >= MAX_FILES or size > bytes_left or len(relative) + CONDENSED > characters_left:
+                rest.append(size)
+                continue
+            bytes_left -= size
+            found = self._known.get(relative)
+            stale = found is None or identity is None or found.identity != identity or _recent(identity)
+            if found is None or stale or found.whole != (found.size <= characters_left):
+                found = _known(
+                    identity or (), self._canonical(read(path, relative)), self._clean(relative), characters_left
+                )
+            characters_left -= found.size if found.whole else len(relative) + CONDENSED
+            seen[relative] = found
+            leaves.update(found.leaves)
+            ids |= found.ids
         self._known = seen
+        if rest:
+            leaves[REST] = f"<{len(rest)} further entries, {sum(rest)} bytes, not read>"
         return Snapshot(leaves, frozenset(ids))
 
     def _entries(self) -> Iterable[tuple[Path, str, Callable[[Path, str], Leaves]]]:
         """Path, path relative to the sandbox, and reader of every file, link, repository and empty folder."""
-        count = 0
         for here, folders, others in walk(self.folder):
             prefix = f"{here}/" if here else ""
             if prefix and not folders and not others and self._is_state(here):
@@ -108,25 +157,33 @@ class State:
                 if entry.name == ".git" or self._ignored(f"{relative}/x"):
                     folders.remove(entry)
                     if entry.name == ".git" and self._is_state(relative):
-                        yield Path(entry.path), relative, _repository
+                        yield Path(entry.path), relative, self._repository
             for entry in others:
                 relative = f"{prefix}{entry.name}"
                 if not self._is_state(relative) or _is_sidecar(Path(entry.path)):
                     continue
-                count += 1
-                if count > MAX_FILES:
-                    return
-                yield Path(entry.path), relative, (_link if entry.is_symlink() else self._file)
+                yield Path(entry.path), relative, (self._link if entry.link else self._file)
 
     def _is_state(self, relative: str) -> bool:
         return self._counts(relative) and not self._ignored(relative)
 
     def _canonical(self, leaves: Leaves) -> Leaves:
-        """The leaves with the sandbox's path as `{root}`, as text that a record can hold."""
-        clean = {_encodable(path): _encodable(text) for path, text in leaves.items()}
-        if not self.root:
-            return clean
-        return {path.replace(self.root, ROOT): text.replace(self.root, ROOT) for path, text in clean.items()}
+        """The leaves with the sandbox's path as `{root}` and without secrets, as text that a record can hold."""
+        return {self._clean(path): self._clean(text) for path, text in leaves.items()}
+
+    def _clean(self, text: str) -> str:
+        clean = self._redactor.text(_encodable(text))
+        return clean.replace(self.root, ROOT) if self.root else clean
+
+    def _link(self, path: Path, relative: str) -> Leaves:
+        try:
+            return {relative: f"-> {read_link(path, self.folder)}"}
+        except OSError as error:
+            return {relative: f"<unreadable: {type(error).__name__}>"}
+
+    def _repository(self, path: Path, relative: str) -> Leaves:
+        repository = relative.removesuffix(".git").rstrip("/")
+        return {f"{repository}#{part}": text for part, text in repository_leaves(path, self.folder).items()}
 
     def _file(self, path: Path, relative: str) -> Leaves:
         try:
@@ -135,7 +192,7 @@ class State:
             with open_plain(path, self.folder) as file:
                 if os.fstat(file.fileno()).st_size > MAX_PARSED:
                     return {relative: _hash_file(file)}
-                data = file.read()
+                data = file.read(MAX_PARSED)
         except OSError as error:
             return {relative: f"<unreadable: {type(error).__name__}>"}
         parts = self._parts(path, relative, data)
@@ -209,13 +266,15 @@ def _folder(_path: Path, relative: str) -> Leaves:
     return {relative: ""}
 
 
-def _link(path: Path, relative: str) -> Leaves:
-    return {relative: f"-> {path.readlink()}"}
-
-
-def _repository(path: Path, relative: str) -> Leaves:
-    repository = relative.removesuffix(".git").rstrip("/")
-    return {f"{repository}#{part}": text for part, text in repository_leaves(path).items()}
+def _known(identity: _Identity, leaves: Leaves, relative: str, limit: int) -> _Known:
+    """What was read, with one leaf in place of leaves that hold more than `limit` characters."""
+    size = sum(len(path) + len(text) for path, text in leaves.items())
+    if size > limit:
+        digest = hashlib.sha256(
+            "\0".join(word for leaf in sorted(leaves.items()) for word in leaf).encode()
+        ).hexdigest()
+        return _Known(identity, {relative: f"sha256:{digest} {len(leaves)} leaves"}, frozenset(), size, whole=False)
+    return _Known(identity, leaves, frozenset(_uuids(leaves)), size, whole=True)
 
 
 def _matcher(globs: Sequence[str]) -> Callable[[str], bool]:
@@ -225,11 +284,11 @@ def _matcher(globs: Sequence[str]) -> Callable[[str], bool]:
     return lambda path: matches(path) is not None
 
 
-def _identity(path: Path, deep: bool) -> _Identity | None:
-    """What changes when a file (with its write-ahead log) or, `deep`, a repository's bookkeeping changes."""
+def _identity(path: Path, below: Path | None) -> _Identity | None:
+    """What changes when a file (with its write-ahead log) or, with `below`, a repository's bookkeeping changes."""
     numbers: list[int] = []
     try:
-        for place in _bookkeeping(path) if deep else (path, path.with_name(f"{path.name}-wal")):
+        for place in _bookkeeping(path, below) if below else (path, path.with_name(f"{path.name}-wal")):
             try:
                 found = place.lstat()
             except FileNotFoundError:
@@ -240,8 +299,8 @@ def _identity(path: Path, deep: bool) -> _Identity | None:
     return (max(numbers[::4], default=0), *numbers)
 
 
-def _bookkeeping(git: Path) -> Iterable[Path]:
-    for here, folders, others in walk(git):
+def _bookkeeping(git: Path, below: Path) -> Iterable[Path]:
+    for here, folders, others in walk(git, below):
         if not here:
             folders[:] = [entry for entry in folders if entry.name not in {"objects", "hooks", "logs"}]
         yield from (Path(entry.path) for entry in others)

@@ -40,6 +40,9 @@ NOTED = 20
 """Lines on standard output that are no protocol and are kept all the same."""
 
 NOTED_BYTES = 200
+BLANK = b"\xef\xbb\xbf \t\r"
+"""What may stand before a message: a byte order mark, white space."""
+
 KILL_SECONDS = 5.0
 POLL_SECONDS = 0.002
 
@@ -97,6 +100,8 @@ class Framer:
         line = b"".join(self._parts)
         if self._size > self._limit:
             return _unread(line, TOO_LARGE, f"the answer is larger than {self._limit} bytes")
+        if not line.lstrip(BLANK).startswith(b"{"):
+            return None  # told apart before anything is parsed: a flood of such lines would hold up all other servers
         text = line.decode("utf-8-sig", "replace")
         try:
             return _message_of(text)

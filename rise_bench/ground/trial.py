@@ -146,6 +146,8 @@ def _memory(used: Means) -> list[Wall]:
     said, why = _try(used, "memory", str(most))
     if not said and "memory" not in why and "Killed" not in why:
         return [_failed("memory", why)]
+    if said.get("shared"):
+        return [Wall("memory", False, "nothing", f"{most} MiB to be shared with others were given", LIMITS_REMEDY)]
     return [_measured("memory", used, "memory", said, "held", most)]
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import JsonValue
 
 from rise_bench.errors import Fault, InputError
+from rise_bench.ground.generated import Generated, blank
 from rise_bench.ground.offer import mask_root, resolve_root
 from rise_bench.ground.replay import Cassette, Entry, Start
-from rise_bench.ground.state import UUID
-from rise_bench.refs import ROOT
+from rise_bench.ground.side_by_side import side_by_side
 from rise_bench.types import GroundSession, GroundSource, StateChange, Task, ToolCall, ToolResult, canonical
 
 __all__ = ["Agreement", "Verified", "agreement", "verify"]
@@ -64,10 +63,11 @@ def verify(
 ) -> Iterator[Verified]:
     """Recorded calls, each run again on a fresh session after the calls that led to it, as soon as it was.
 
-    Results agree where they are equal once the sandbox's path and generated ids (UUIDs) are masked.
+    Results agree where they are equal but for the sandbox's path and for the ids that the server generates: these are
+    taken from the live results in the order in which they appear, in the arguments of later calls, too.
 
     Args:
-        ground: live, the one that was recorded.
+        ground: live, the one that was recorded; closed when this is given up before its end.
         sample: so many, drawn at random; None = all.
         seed: of the draw.
         workers: sessions side by side.
@@ -80,10 +80,13 @@ def verify(
         raise InputError("holds no recorded call", remedy="record some: rise-bench eval ... --record FILE")
     if sample is not None and sample < len(entries):
         entries = random.Random(seed).sample(entries, sample)
+    reading = {tool.id for server in ground.ground.servers for tool in server.tools if tool.effect == "read"}
+    reads: dict[str, list[Entry]] = defaultdict(list)
+    for entry in cassette.calls():
+        if entry.tool in reading:
+            reads[entry.before].append(entry)
     chains = [_chain(cassette, entry) for entry in entries]
-    with ThreadPoolExecutor(workers) as pool:
-        for future in as_completed([pool.submit(_again, ground, *chain) for chain in chains]):
-            yield future.result()
+    yield from side_by_side(lambda chain: _again(ground, *chain, reads), chains, workers, stop=ground.close)
 
 
 def agreement(verified: Sequence[Verified]) -> tuple[Agreement, ...]:
@@ -114,50 +117,78 @@ def _chain(cassette: Cassette, entry: Entry) -> tuple[Start, list[Entry]]:
     return before.start, calls[::-1]
 
 
-def _again(ground: GroundSource, start: Start, calls: list[Entry]) -> Verified:
-    entry = calls[-1]
+def _again(
+    ground: GroundSource, start: Start, calls: Sequence[Entry], reads: Mapping[str, Sequence[Entry]]
+) -> Verified:
+    *before, entry = calls
     task = Task(id="verify", request="", setup=start.setup, now=start.now, servers=start.servers)
     try:
         session = ground.open(task)
         try:
-            for call in calls[:-1]:
-                _send(session, call)
-            result = _send(session, entry)
-            assert entry.recording is not None, "calls are recordings"
-            state = session.end_state() if entry.recording.state is not None else None
+            made = _Made(session)
+            for number, call in enumerate(before):
+                made.look(reads.get(call.before, ()), calls[number:])
+                made.learn(call, made.send(call))
+            made.look(reads.get(entry.before, ()), calls[-1:])
+            result = made.send(entry)
+            state = session.end_state() if entry.recording and entry.recording.state is not None else None
         finally:
             session.close()
     except Fault as fault:
         return Verified(entry.tool, "fault", str(fault))
-    return _compared(entry, result, state, session.root)
+    return made.compared(entry, result, state)
 
 
-def _send(session: GroundSession, entry: Entry) -> ToolResult:
-    arguments = resolve_root(entry.arguments, session.root)
-    assert isinstance(arguments, dict), "what is no object is refused before it is recorded"
-    return session.call(ToolCall(id="verify", tool=entry.tool, arguments=arguments), CALL_SECONDS)
+class _Made:
+    """Recorded calls, made again in a session with the ids that are generated there."""
+
+    def __init__(self, session: GroundSession) -> None:
+        self._session = session
+        self._ids = Generated()
+
+    def send(self, entry: Entry) -> ToolResult:
+        """The live result of the call."""
+        arguments = resolve_root(self._ids.renewed(entry.arguments), self._session.root)
+        assert isinstance(arguments, dict), "what is no object is refused before it is recorded"
+        return self._session.call(ToolCall(id="verify", tool=entry.tool, arguments=arguments), CALL_SECONDS)
+
+    def look(self, reads: Sequence[Entry], calls: Sequence[Entry]) -> None:
+        """Read again what told the ids of which the calls speak, where the calls so far did not tell them."""
+        for read in reads:
+            wanted = set().union(*(self._ids.unknown(call.arguments) for call in calls))
+            if read is not calls[-1] and wanted & self._ids.unknown(_told(read)):
+                self.learn(read, self.send(read))
+
+    def learn(self, entry: Entry, result: ToolResult) -> None:
+        """Note the ids that the result holds."""
+        self._ids.learn(_told(entry), [self._masked(result.content), self._masked(result.structured)])
+
+    def _masked(self, value: JsonValue) -> JsonValue:
+        return mask_root(value, self._session.root)
+
+    def compared(self, entry: Entry, result: ToolResult, state: tuple[StateChange, ...] | None) -> Verified:
+        """In what the live result differs from the recorded one."""
+        assert entry.recording is not None, "calls are recordings"
+        recorded = entry.recording
+        pairs: tuple[tuple[Difference, JsonValue, JsonValue], ...] = (
+            ("status", recorded.status, result.status),
+            ("result", recorded.content, self._masked(result.content)),
+            ("result", recorded.structured, self._masked(result.structured)),
+            ("state", _leaves(recorded.state), _leaves(state)),
+        )
+        for name, before, now in pairs:
+            self._ids.learn(before, now)
+            one, other = canonical(self._ids.renewed(before)), canonical(now)
+            if one != other:
+                return Verified(entry.tool, name, f"recorded {one[:SHOWN]} / live {other[:SHOWN]}")
+        return Verified(entry.tool, "")
 
 
-def _compared(entry: Entry, result: ToolResult, state: tuple[StateChange, ...] | None, root: str) -> Verified:
+def _told(entry: Entry) -> JsonValue:
     assert entry.recording is not None, "calls are recordings"
-    recorded = entry.recording
-    pairs: tuple[tuple[Difference, JsonValue, JsonValue], ...] = (
-        ("status", recorded.status, result.status),
-        ("result", recorded.content, result.content.replace(root, ROOT)),
-        ("result", recorded.structured, mask_root(result.structured, root)),
-        ("state", _leaves(recorded.state), _leaves(state)),
-    )
-    for name, before, now in pairs:
-        one, other = _plain(before), _plain(now)
-        if one != other:
-            return Verified(entry.tool, name, f"recorded {one[:SHOWN]} / live {other[:SHOWN]}")
-    return Verified(entry.tool, "")
+    return [entry.recording.content, entry.recording.structured]
 
 
 def _leaves(state: tuple[StateChange, ...] | None) -> JsonValue:
-    return [[change.path, change.before, change.after] for change in state or ()]
-
-
-def _plain(value: JsonValue) -> str:
-    """Canonical text with generated ids masked."""
-    return UUID.sub("<id>", canonical(value))
+    leaves: list[JsonValue] = [[change.path, change.before, change.after] for change in state or ()]
+    return sorted(leaves, key=blank)

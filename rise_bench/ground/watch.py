@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import itertools
+import logging
 import os
 import select
 import signal
 import stat
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,7 +34,8 @@ SMALLEST = 4096
 
 ENDLESS = 1 << 62
 MIB = 1 << 20
-PAGE = os.sysconf("SC_PAGE_SIZE")
+
+logger = logging.getLogger(__name__)
 
 
 class Guard:
@@ -42,17 +45,28 @@ class Guard:
         server: for messages.
         places: folders that count together as its disk.
         number: file in which its first process, a child of this one, leaves its number.
+        limits: its own.
+        disk_mb: MiB that may lie in the places, which it may share with other servers.
         group: its control groups, if it has any; they count its memory where `counted`.
     """
 
     def __init__(
-        self, server: str, places: tuple[Path, ...], number: Path, limits: Limits, group: Group | None, *, counted: bool
+        self,
+        server: str,
+        places: tuple[Path, ...],
+        number: Path,
+        limits: Limits,
+        disk_mb: Callable[[], int],
+        group: Group | None,
+        *,
+        counted: bool,
     ) -> None:
         self.server = server
+        self.limits = limits
         self.places = places
         self.number = number
         self.group = group
-        self._limits = limits
+        self._disk_mb = disk_mb
         self._counted = counted
         self._why = ""
         self._pid = 0
@@ -89,6 +103,11 @@ class Guard:
         with self._lock:
             return self._handle >= 0 and not self._runs() and not self._why
 
+    def processes(self) -> list[int]:
+        """Numbers of its first process and of all that descends from it; none where it has ended."""
+        with self._lock:
+            return [self._pid, *_descendants(self._pid)] if self._runs() else []
+
     def look(self, disk: int, *, deep: bool) -> None:
         """Kill the server if it uses too much.
 
@@ -100,14 +119,14 @@ class Guard:
             if self._why or not self._runs():
                 return
             processes = [self._pid, *_descendants(self._pid)] if deep or not self._counted else []
-            memory = 0 if self._counted else _memory(processes, self._limits.memory_mb * MIB)
+            memory = 0 if self._counted else _memory(processes, self.limits.memory_mb * MIB)
             if deep:
                 nameless, shared = _nameless(processes, self.places[0])
                 disk += nameless
                 memory += 0 if self._counted else shared
-            if disk > self._limits.disk_mb * MIB:
+            if disk > self._disk_mb() * MIB:
                 self._why = self._disk_words()
-            elif memory > self._limits.memory_mb * MIB:
+            elif memory > self.limits.memory_mb * MIB:
                 self._why = self._memory_words()
             if self._why:
                 self._kill()
@@ -128,13 +147,13 @@ class Guard:
             if self.group is not None and self.group.out_of_memory():
                 return self._memory_words()
             # A file at the largest size allowed ends its writer, before any look at the whole.
-            return self._disk_words() if used(self.places) >= self._limits.disk_mb * MIB else ""
+            return self._disk_words() if used(self.places) >= self._disk_mb() * MIB else ""
 
     def _disk_words(self) -> str:
-        return f"used more than {self._limits.disk_mb} MiB of disk"
+        return f"used more than {self._disk_mb()} MiB of disk"
 
     def _memory_words(self) -> str:
-        return f"used more than {self._limits.memory_mb} MiB of memory"
+        return f"used more than {self.limits.memory_mb} MiB of memory"
 
     def close(self) -> None:
         """Let go of the process, which must have ended, and of its groups."""
@@ -167,28 +186,30 @@ class _Watch:
             self._guards.discard(guard)
 
     def _run(self) -> None:
-        for turn in _forever():
+        told: set[Guard] = set()
+        for turn in itertools.count():
             with self._lock:
                 guards = list(self._guards)
                 if not guards:
                     self._thread = None
                     return
             begun = time.monotonic()
-            found = {places: used(places) for places in {guard.places for guard in guards}}
+            found: dict[tuple[Path, ...], int] = {}
             for guard in guards:
-                guard.look(found[guard.places], deep=turn % DEEP == 0)
+                try:
+                    if guard.places not in found:
+                        found[guard.places] = used(guard.places)
+                    guard.look(found[guard.places], deep=turn % DEEP == 0)
+                except Exception:
+                    # Whatever it is, it must not end the watch over all the others.
+                    if guard not in told:
+                        logger.warning("the limits of %s are not watched", guard.server, exc_info=True)
+                        told.add(guard)
             time.sleep(max(SECONDS, SHARE * (time.monotonic() - begun)))
 
 
 _watch = _Watch()
 keep, release = _watch.add, _watch.discard
-
-
-def _forever() -> Iterator[int]:
-    turn = 0
-    while True:
-        turn += 1
-        yield turn
 
 
 def used(places: Iterable[Path]) -> int:
@@ -252,25 +273,29 @@ def _memory(processes: Iterable[int], limit: int) -> int:
 
 
 def _resident(pid: int) -> int:
-    """Bytes of memory that a process shares with no file; what it shares with its parent since a fork is counted."""
-    try:
-        resident, shared = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1:3]
-    except (OSError, ValueError):
-        return 0
-    return (int(resident) - int(shared)) * PAGE
+    """Bytes of memory that a process holds and no file on a disk does; what it shares with others is counted."""
+    return _kilobytes(Path(f"/proc/{pid}/status"), ("RssAnon:", "RssShmem:"))
 
 
 def _proportional(pid: int) -> int:
     """The same, with what processes share divided among them."""
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+        return _kilobytes(Path(f"/proc/{pid}/smaps_rollup"), ("Pss_Anon:", "Pss_Shmem:"))
     except OSError:
         return _resident(pid)
-    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss_Anon:"))
+
+
+def _kilobytes(table: Path, names: tuple[str, ...]) -> int:
+    """Bytes, from those lines of a table of the kernel's that have these names; 0 where the process has ended."""
+    try:
+        lines = table.read_text(encoding="utf-8", errors="replace").splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(names))
 
 
 def _nameless(processes: Iterable[int], place: Path) -> tuple[int, int]:
-    """Bytes of open files without a name: on the file system of the place, and elsewhere, which is memory."""
+    """Bytes of files without a name: on the file system of the place, open or mapped; elsewhere, which is memory, open."""
     device = place.stat().st_dev
     found: dict[tuple[int, int], int] = {}
     for pid in processes:
@@ -279,5 +304,29 @@ def _nameless(processes: Iterable[int], place: Path) -> tuple[int, int]:
                 status = Path(f"/proc/{pid}/fd/{descriptor}").stat()
                 if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
                     found[status.st_dev, status.st_ino] = 512 * status.st_blocks
+        for where, number, size in _mapped(pid):
+            if where == device:
+                found.setdefault((where, number), size)
     disk = sum(size for (where, _), size in found.items() if where == device)
     return disk, sum(found.values()) - disk
+
+
+def _mapped(pid: int) -> Iterator[tuple[int, int, int]]:
+    """Device, number and bytes of the files without a name that a process has mapped."""
+    try:
+        text = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    for line in text.splitlines():
+        if not line.endswith(" (deleted)"):
+            continue
+        span, _, offset, device, number = line.split()[:5]
+        begin, end = (int(address, 16) for address in span.split("-"))
+        try:
+            status = Path(f"/proc/{pid}/map_files/{begin:x}-{end:x}").stat()
+        except OSError:  # only root may look: what is mapped is then all that is known
+            major, minor = (int(part, 16) for part in device.split(":"))
+            yield os.makedev(major, minor), int(number), int(offset, 16) + end - begin
+        else:
+            if status.st_nlink == 0:
+                yield status.st_dev, status.st_ino, 512 * status.st_blocks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from functools import lru_cache
@@ -9,7 +10,17 @@ from pathlib import Path
 
 from rise_bench.ground.install import Installed
 
-__all__ = ["INSIDE", "OWN", "SERVER", "bind_options", "bwrap_options", "reachable"]
+__all__ = [
+    "INSIDE",
+    "OWN",
+    "SERVER",
+    "bind_options",
+    "bwrap_options",
+    "holds_home",
+    "interpreter_places",
+    "is_installation",
+    "reachable",
+]
 
 SERVER = "/opt/server"
 """Where a server finds its own environment inside the sandbox."""
@@ -83,6 +94,25 @@ def bwrap_options(folder: Path, root: str, uid: int, *, own_uid: bool = False) -
     return options
 
 
+def holds_home(place: Path) -> bool:
+    """Whether a folder is the user's home folder or one that holds it, which no server is shown."""
+    home = Path(os.path.expanduser("~")).resolve()  # noqa: PTH111 - where nobody knows it, it stays `~`
+    return home.is_relative_to(place.resolve())
+
+
+def is_installation(place: Path) -> bool:
+    """Whether a Python or Node.js is installed in a folder, and nobody lives there."""
+    marks = ("lib*/py*/os.py", "lib/node_modules", "include/node")
+    return not holds_home(place) and any(next(place.glob(mark), None) for mark in marks)
+
+
+def interpreter_places(program: Path) -> list[Path]:
+    """What an interpreter needs of the machine: the folder that it is installed in, or of a mixed one its own files."""
+    real = program.resolve()
+    place = real.parent.parent
+    return [place] if is_installation(place) else [real, *sorted(place.glob("lib/*python*"))]
+
+
 def bind_options(
     installed: Installed, mounts: tuple[str, ...], library: Path | None, *, own_uid: bool = False
 ) -> list[str]:
@@ -92,10 +122,10 @@ def bind_options(
         options += _bind(installed.folder, SERVER, own_uid)
     places = [Path(mount) for mount in mounts]
     if installed.venv:
-        places.append((installed.venv / "bin" / "python").resolve().parents[1])
+        places += interpreter_places(installed.venv / "bin" / "python")
     node = shutil.which("node")
     if installed.node and node:
-        places.append(Path(node).resolve().parents[1])
+        places += interpreter_places(Path(node))
     if library:
         places.append(library.parent)
     for place in places:

@@ -23,7 +23,8 @@ NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 QUERY, EXECUTE = 3, 23
 """First byte of the body of a packet that holds a query, or runs a prepared one."""
 
-READS = re.compile(rb"\s*(SELECT|SHOW|DESC|DESCRIBE|EXPLAIN|SET|USE)\b", re.IGNORECASE)
+READS = re.compile(rb"\s*(SELECT|SHOW|DESC|DESCRIBE|EXPLAIN|SET(?!\s+STATEMENT)|USE)\b[^;]*(;\s*)?\Z", re.IGNORECASE)
+"""One statement that changes nothing which is kept."""
 
 
 def main() -> None:
@@ -63,13 +64,22 @@ def main() -> None:
         return connection
 
     def keep(asked: bytes) -> None:
-        # Four bytes of length and number come before the body of a packet.
-        kind = asked[4] if len(asked) > 4 else 0
-        if kind == EXECUTE or (kind == QUERY and not READS.match(asked, 5)):
+        if writes(asked):
             _write(file, _content(_run(command)))
 
     _write(file, _content(_run(command)))
     serve(port, connect, keep)
+
+
+def writes(asked: bytes) -> bool:
+    """Whether what was asked may change something: packets, each with three bytes of length and one of number before it."""
+    at = 0
+    while at + 4 < len(asked):
+        end = at + 4 + int.from_bytes(asked[at : at + 3], "little")
+        kind, body, at = asked[at + 4], asked[at + 5 : end], end
+        if kind == EXECUTE or (kind == QUERY and (end > len(asked) or not READS.match(body))):
+            return True
+    return False
 
 
 def _environment() -> dict[str, str]:

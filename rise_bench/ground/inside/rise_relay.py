@@ -11,6 +11,32 @@ from collections.abc import Callable
 CHUNK = 65536
 """Bytes that are passed on at a time."""
 
+MOST = 1 << 20
+"""Bytes of a question that are kept."""
+
+
+class Question:
+    """What was asked on a connection since the last answer, or rather its beginning."""
+
+    def __init__(self) -> None:
+        self._text = bytearray()
+        self._answered = False
+        self._lock = threading.Lock()
+
+    def add(self, data: bytes) -> None:
+        """Note a part of it: the first one after an answer begins another."""
+        with self._lock:
+            if self._answered:
+                self._text.clear()
+                self._answered = False
+            self._text += data[: MOST - len(self._text)]
+
+    def answer(self) -> bytes:
+        """Its text, as far as it is kept, now that an answer, or a part of one, has come."""
+        with self._lock:
+            self._answered = True
+            return bytes(self._text)
+
 
 def serve(port: int, connect: Callable[[], socket.socket], before: Callable[[bytes], None]) -> None:
     """Accept connections for ever and relay each to one of `connect`.
@@ -18,7 +44,7 @@ def serve(port: int, connect: Callable[[], socket.socket], before: Callable[[byt
     Args:
         port: on the loopback interface.
         connect: opens a connection to the database.
-        before: runs before a reply is passed on, with what was last asked on that connection; one at a time.
+        before: runs before a reply is passed on, with the first `MOST` bytes of what was asked; one at a time.
     """
     lock = threading.Lock()
     with socket.create_server(("127.0.0.1", port)) as listener:
@@ -26,14 +52,14 @@ def serve(port: int, connect: Callable[[], socket.socket], before: Callable[[byt
             client, _ = listener.accept()
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             database = connect()
-            asked = [b""]
+            asked = Question()
             threading.Thread(target=_asks, args=(client, database, asked), daemon=True).start()
             threading.Thread(target=_answers, args=(database, client, asked, lock, before), daemon=True).start()
 
 
-def _asks(client: socket.socket, database: socket.socket, asked: list[bytes]) -> None:
+def _asks(client: socket.socket, database: socket.socket, asked: Question) -> None:
     while data := _received(client):
-        asked[0] = data
+        asked.add(data)
         database.sendall(data)
     _end(database)
 
@@ -41,13 +67,13 @@ def _asks(client: socket.socket, database: socket.socket, asked: list[bytes]) ->
 def _answers(
     database: socket.socket,
     client: socket.socket,
-    asked: list[bytes],
+    asked: Question,
     lock: threading.Lock,
     before: Callable[[bytes], None],
 ) -> None:
     while data := _received(database):
         with lock:
-            before(asked[0])
+            before(asked.answer())
         try:
             client.sendall(data)
         except OSError:

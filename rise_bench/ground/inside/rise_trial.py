@@ -1,6 +1,7 @@
 """Runs inside the sandbox: tries one thing that the sandbox is to prevent, and prints what came of it as JSON."""
 
 import json
+import mmap
 import os
 import signal
 import socket
@@ -47,14 +48,20 @@ def processes(most: str) -> dict[str, object]:
 
 
 def memory(most: str) -> dict[str, object]:
-    """How many MiB this process could use, of so many wanted."""
+    """How many MiB this process could use alone, and whether it could hold so many for some seconds to be shared."""
     held = []
     try:
         for _ in range(int(most)):
             held += [b"x" * MIB]
     except MemoryError:
         pass
-    return {"held": len(held)}
+    say({"held": len(held)})
+    held.clear()
+    with mmap.mmap(-1, int(most) * MIB) as shared:
+        for at in range(0, len(shared), MIB):
+            shared[at : at + MIB] = b"x" * MIB
+        time.sleep(WAIT_SECONDS)
+    return {"shared": True}
 
 
 def disk(file: str, most: str) -> dict[str, object]:
