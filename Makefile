@@ -6,7 +6,7 @@ PYTEST_ARGS ?=
 # uv does not read pip's variable for extra wheel folders
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup setup-dev demo test test-vllm test-agents ground-check lint format bench clean node
+.PHONY: help setup setup-dev demo test test-vllm test-agents ground-check lint format bench clean node sandbox
 
 help:
 	@echo "make demo   evaluate the 'lexical' agent live on the 'desk' suite, print the report, write its page"
@@ -48,7 +48,13 @@ node:
 	  echo "make: node or npm is missing; some of the demo's MCP servers need them" >&2; \
 	  echo "  remedy: apt-get install nodejs npm (Node.js 20.19 or newer)" >&2; exit 2; }
 
-demo: setup node
+# one of them, git, runs what a repository's settings say
+sandbox:
+	@command -v bwrap >/dev/null || { \
+	  echo "make: bubblewrap is missing; servers that can run code are started nowhere else" >&2; \
+	  echo "  remedy: apt-get install bubblewrap" >&2; exit 2; }
+
+demo: setup node sandbox
 	$(BIN)/rise-bench eval --model lexical --tasks desk
 	$(BIN)/rise-bench view latest
 

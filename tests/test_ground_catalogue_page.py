@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from rise_bench.ground.criteria import entries
@@ -22,6 +23,18 @@ def test_the_page_counts_servers_and_tools_with_and_without_those_that_open_noth
     for some in (found, real):
         tools = sum(len(entry.contract.server.tools) for entry in some if entry.contract)
         assert f"{len(some)} servers, {tools} tools, {sum(entry.called for entry in some)} called" in text
+
+
+def test_the_page_shows_a_check_of_every_server_with_its_date() -> None:
+    block = PAGE.read_text(encoding="utf-8").split("<!-- check -->")[1].split("<!-- end -->")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines() if line.startswith("|")][2:]
+    recorded = [
+        [entry.recipe.name, str(len(entry.contract.server.tools)), str(entry.called)]
+        for entry in entries()
+        if entry.contract
+    ]
+    assert [[name, tools, called] for name, _, tools, called, *_ in rows] == recorded
+    assert re.search(rf"^{len(recorded)} servers, .* with findings\. \d{{4}}-\d\d-\d\d\.$", block, re.MULTILINE)
 
 
 def test_the_page_installs_every_program_that_a_server_needs() -> None:

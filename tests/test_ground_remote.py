@@ -17,6 +17,7 @@ import pytest
 import uvicorn
 from mcp.server import MCPServer
 from mcp.types import ToolAnnotations
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Receive, Scope, Send
 
 from rise_bench.cli import main
@@ -105,12 +106,15 @@ class _Eager:
 
 
 @contextmanager
-def running(json_response: bool = False) -> Iterator[Elsewhere]:
+def running(json_response: bool = False, packed: bool = False) -> Iterator[Elsewhere]:
+    """The server; `packed`: it compresses long answers though nobody asked."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     here = Elsewhere(port)
     inner: Application = shop(here).streamable_http_app(json_response=json_response)
+    if packed:
+        inner = GZipMiddleware(inner, minimum_size=10_000)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -125,6 +129,9 @@ def running(json_response: bool = False) -> Iterator[Elsewhere]:
                 await send({"type": "http.response.start", "status": status, "headers": []})
                 await send({"type": "http.response.body", "body": b"no"})
                 return
+        if packed and scope["type"] == "http":
+            asked = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+            scope = {**scope, "headers": [*asked, (b"accept-encoding", b"gzip")]}
         await inner(scope, receive, send)
 
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1)
@@ -257,6 +264,16 @@ def test_an_answer_beyond_all_measure_costs_one_call(json_response: bool, tmp_pa
         assert len(result.content) < 1_000
         assert session.call(call("stock", article="pen"), 20).content == "7"
         session.close()
+        source.close()
+
+
+def test_an_answer_that_could_unpack_to_anything_is_not_unpacked(tmp_path: Path) -> None:
+    with running(json_response=True, packed=True) as here:
+        source = ground_of(here, tmp_path)
+        session = source.open(task())
+        assert session.call(call("catalogue", characters=10), 30).content == "x" * 10
+        with pytest.raises(GroundFault):
+            session.call(call("catalogue", characters=1_000_000), 30)
         source.close()
 
 

@@ -68,7 +68,8 @@ _STRONG = re.compile(r"\bA?GPL")
 
 Risk = Literal["reads", "writes", "network", "executes"]
 """The worst that a server's tools do, from harmless to not: read what is there; write in the sandbox; open network
-connections of the agent's choosing; run code that the agent gives. The last two run only in bubblewrap."""
+connections, of the agent's choosing or to fixed places, or listen; run code that the agent gives, also by way of files that it
+writes. The last two run only in bubblewrap."""
 
 
 _NAMES = {
