@@ -15,18 +15,13 @@ from typing import Literal
 from pydantic import JsonValue
 
 from rise_bench.errors import Fault, InputError
-from rise_bench.ground.offer import mask_root
 from rise_bench.model.oracle import final_message
 from rise_bench.mutations import mutated, near_misses
-from rise_bench.refs import at, escape, resolve, result_value, substitute_root
-from rise_bench.rollout import play
+from rise_bench.played import Played, differences, failure, idle_reads, run_calls, trajectory_of
+from rise_bench.refs import at, resolve
 from rise_bench.score import score
 from rise_bench.score.answer import derive, is_value_of
-from rise_bench.score.calls import tools_of
 from rise_bench.types import (
-    Assistant,
-    Budget,
-    Call,
     Fact,
     Ground,
     GroundSource,
@@ -34,10 +29,6 @@ from rise_bench.types import (
     StateChange,
     Task,
     Tool,
-    ToolCall,
-    ToolResult,
-    Trajectory,
-    User,
 )
 
 __all__ = ["Finding", "Proof", "check_tasks", "prove"]
@@ -75,28 +66,6 @@ class Proof:
     def warn(self, what: str) -> None:
         """Worth a look."""
         self.findings.append(Finding(self.task.id, "warning", what))
-
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """One sequence of calls as it ran: calls, results, end-state difference."""
-
-    calls: tuple[Call, ...]
-    results: tuple[ToolResult, ...]
-    state: tuple[StateChange, ...] | None
-    """None where a server runs elsewhere: no state is captured."""
-    root: str
-    failed: tuple[int, ...]
-    """Indices of the calls that did not succeed, by status or by a text that the ground knows as a failure."""
-
-    @property
-    def whole(self) -> bool:
-        """Every call was made and succeeded."""
-        return len(self.results) == len(self.calls) and not self.failed
-
-    def values(self) -> list[JsonValue]:
-        """Result values, the sandbox's path written as `{root}`."""
-        return [mask_root(result_value(result), self.root) for result in self.results]
 
 
 def check_tasks(
@@ -148,13 +117,13 @@ def prove(task: Task, ground: GroundSource, varied: GroundSource) -> Proof:
     if task.kind != "complete":
         _prove_decision(proof, ground.ground)
         return proof
-    first = _play(ground, task, task.reference)
+    first = run_calls(ground, task, task.reference)
     if not first.whole:
-        proof.refuse(f"the reference does not run: {_failure(first)}")
+        proof.refuse(f"the reference does not run: {failure(first)}")
         return proof
-    second = _play(varied, task, task.reference, between=_idle_reads(task, tools))
+    second = run_calls(varied, task, task.reference, between=idle_reads(task, tools))
     if not second.whole:
-        proof.refuse(f"the reference does not run a second time: {_failure(second)}")
+        proof.refuse(f"the reference does not run a second time: {failure(second)}")
         return proof
     _record(proof, first, second)
     _free_leaves(proof, ground, first)
@@ -205,46 +174,6 @@ def _complete_written_badly(task: Task, tools: dict[str, Tool]) -> Iterable[str]
             yield f"fact {fact.value!r} competes with itself"
 
 
-# --- running ----------------------------------------------------------------------------------------------------------
-
-
-def _play(source: GroundSource, task: Task, calls: Sequence[Call], between: Sequence[ToolCall] = ()) -> Played:
-    session = source.open(task if between else _only_needed(task))
-    try:
-        results = play(session, calls, Budget().call_seconds, between)
-        known = tools_of(task, source.ground)
-        failed = tuple(
-            i for i, r in enumerate(results) if r.status != "ok" or known.failed_text(calls[i].tool, r.content)
-        )
-        return Played(tuple(calls), tuple(results), session.end_state(), session.root, failed)
-    finally:
-        session.close()
-
-
-def _only_needed(task: Task) -> Task:
-    """The task with just the servers that its reference calls: a server nobody calls changes nothing."""
-    named = [call.tool for calls in (task.reference, *task.alternatives) for call in calls]
-    needed = {name.partition(".")[0] for name in named}
-    return task.model_copy(update={"servers": tuple(name for name in task.servers if name in needed)})
-
-
-def _idle_reads(task: Task, tools: dict[str, Tool]) -> list[ToolCall]:
-    """A call of every offered read-only tool that needs no argument."""
-    idle = [
-        tool
-        for tool in tools.values()
-        if tool.server in task.servers and tool.effect == "read" and not tool.parameters.get("required")
-    ]
-    return [ToolCall(id=f"idle-{i}", tool=tool.id, arguments={}) for i, tool in enumerate(idle)]
-
-
-def _failure(played: Played) -> str:
-    for number in played.failed:
-        result = played.results[number]
-        return f"call {number} ({played.calls[number].tool}) gave {result.status}: {result.content[:160]}"
-    return f"call {len(played.results)} binds to a result that is not there"
-
-
 # --- recording --------------------------------------------------------------------------------------------------------
 
 
@@ -252,7 +181,7 @@ def _record(proof: Proof, first: Played, second: Played) -> None:
     """Write down results, state and what differs between two honest runs; refuse what a critical value hangs on."""
     volatile: list[str] = []
     for number, (one, two) in enumerate(zip(first.values(), second.values(), strict=True)):
-        volatile.extend(f"result:{number}:{pointer}" for pointer in _differences(one, two))
+        volatile.extend(f"result:{number}:{pointer}" for pointer in differences(one, two))
     before = {change.path: change for change in first.state or ()}
     after = {change.path: change for change in second.state or ()}
     changes: list[StateChange] = []
@@ -289,16 +218,6 @@ def _leaf_rule(task: Task, change: StateChange, played: Played) -> MatchKind:
     return "exact"
 
 
-def _differences(one: JsonValue, two: JsonValue, pointer: str = "") -> list[str]:
-    """Pointers of the leaves in which two values differ; a container of another shape counts as one leaf."""
-    if isinstance(one, dict) and isinstance(two, dict) and one.keys() == two.keys():
-        return [found for key in one for found in _differences(one[key], two[key], f"{pointer}/{escape(key)}")]
-    if isinstance(one, list) and isinstance(two, list) and len(one) == len(two):
-        pairs = enumerate(zip(one, two, strict=True))
-        return [found for i, (a, b) in pairs for found in _differences(a, b, f"{pointer}/{i}")]
-    return [] if one == two else [pointer]
-
-
 def _free_leaves(proof: Proof, ground: GroundSource, first: Played) -> None:
     """Leaves that a free argument writes are `any`: found by writing something else there."""
     task = proof.task
@@ -312,9 +231,9 @@ def _free_leaves(proof: Proof, ground: GroundSource, first: Played) -> None:
             continue
         calls = list(task.reference)
         calls[index] = mutated(calls[index], pointer, f"{value} (said otherwise)")
-        other = _play(ground, task, calls)
+        other = run_calls(ground, task, calls)
         if not other.whole:
-            proof.warn(f"free argument {pointer} of call {index} cannot be said otherwise: {_failure(other)}")
+            proof.warn(f"free argument {pointer} of call {index} cannot be said otherwise: {failure(other)}")
             continue
         leaves = {change.path: change.after for change in other.state or ()}
         free |= {change.path for change in first.state or () if leaves.get(change.path) != change.after}
@@ -329,23 +248,10 @@ def _free_leaves(proof: Proof, ground: GroundSource, first: Played) -> None:
 # --- judging ----------------------------------------------------------------------------------------------------------
 
 
-def _trajectory(task: Task, played: Played, message: str) -> Trajectory:
-    messages: list[User | Assistant | ToolResult] = [User(content=task.request)]
-    values: list[JsonValue] = []
-    for number, result in enumerate(played.results):
-        arguments = resolve(substitute_root(dict(played.calls[number].arguments), played.root), values)
-        assert isinstance(arguments, dict)  # it was played
-        call = ToolCall(id=result.call_id, tool=played.calls[number].tool, arguments=arguments)
-        messages += [Assistant(tool_calls=(call,)), result]
-        values.append(result_value(result))
-    messages.append(Assistant(content=message))
-    return Trajectory(task=task.id, mode="live", messages=tuple(messages), root=played.root, end_state=played.state)
-
-
 def _prove_reference(proof: Proof, ground: Ground, played: Played) -> None:
     """1/1 for each of the two honest runs: a fact that only the first supports hangs on the clock or the place."""
     task = proof.task
-    for verdict in score(task, _trajectory(task, played, final_message(task, played.root)), ground):
+    for verdict in score(task, trajectory_of(task, played, final_message(task, played.root)), ground):
         if verdict.value != 1:
             labels = "; ".join(f"{label.name} {label.argument or label.note}" for label in verdict.labels)
             proof.refuse(f"its own reference scores {verdict.scorer} {verdict.value}: {verdict.reason} [{labels}]")
@@ -364,7 +270,7 @@ def _prove_mutations(proof: Proof, ground: GroundSource, first: Played, tools: d
             tried += 1
             calls = list(task.reference)
             calls[critical.call] = mutated(call, critical.argument, other)
-            played = _play(ground, task, calls)
+            played = run_calls(ground, task, calls)
             ran += played.whole
             proof.mutations += _judge_mutation(proof, ground.ground, played, critical.argument, other)
             for number, values in _competing(task, played).items():
@@ -393,7 +299,7 @@ def _judge_mutation(proof: Proof, ground: Ground, played: Played, argument: str,
     A mutated run that is aligned is a refusal.
     """
     task = proof.task
-    aligned = score(task, _trajectory(task, played, final_message(task, played.root)), ground)[1]
+    aligned = score(task, trajectory_of(task, played, final_message(task, played.root)), ground)[1]
     if aligned.value == 1:
         proof.refuse(f"{argument} = {other!r} gives the same outcome: strengthen the fixture or the facts")
         return 0
@@ -421,11 +327,11 @@ def _merged(fact: Fact, more: list[JsonValue]) -> tuple[JsonValue, ...]:
 def _prove_alternatives(proof: Proof, ground: GroundSource) -> None:
     task = proof.task
     for number, calls in enumerate(task.alternatives):
-        played = _play(ground, task, calls)
+        played = run_calls(ground, task, calls)
         if not played.whole:
-            proof.refuse(f"alternative {number} does not run: {_failure(played)}")
+            proof.refuse(f"alternative {number} does not run: {failure(played)}")
             continue
-        for verdict in score(task, _trajectory(task, played, final_message(task, played.root)), ground.ground):
+        for verdict in score(task, trajectory_of(task, played, final_message(task, played.root)), ground.ground):
             if verdict.value != 1:
                 proof.refuse(f"alternative {number} scores {verdict.scorer} {verdict.value}: {verdict.reason}")
 
@@ -435,7 +341,7 @@ def _prove_floor(proof: Proof, ground: Ground) -> None:
     task = proof.task
     idle = Played((), (), None if task.reference_state is None else (), "", ())
     for message in ("Done.", final_message(task)):
-        if any(verdict.value != 0 for verdict in score(task, _trajectory(task, idle, message), ground)):
+        if any(verdict.value != 0 for verdict in score(task, trajectory_of(task, idle, message), ground)):
             proof.refuse(f"an agent that calls nothing and says {message!r} passes")
 
 
@@ -445,7 +351,7 @@ def _prove_decision(proof: Proof, ground: Ground) -> None:
     task = proof.task
     idle = Played((), (), (), "", ())
     for message, expected in ((final_message(task), 1), ("Done, everything is taken care of.", 0), ("Okay.", 0)):
-        for verdict in score(task, _trajectory(task, idle, message), ground):
+        for verdict in score(task, trajectory_of(task, idle, message), ground):
             if verdict.value != expected:
                 proof.refuse(
                     f"saying {message!r} scores {verdict.scorer} {verdict.value}, not {expected}: {verdict.reason}"

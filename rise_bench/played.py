@@ -1,0 +1,120 @@
+"""Sequences of calls that are run on a ground to see what they give: references, mutations, chains of synthesis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from rise_bench.ground.offer import mask_root
+from rise_bench.refs import escape, resolve, result_value, substitute_root
+from rise_bench.rollout import play
+from rise_bench.score.calls import tools_of
+from rise_bench.types import (
+    Assistant,
+    Budget,
+    Call,
+    GroundSource,
+    StateChange,
+    Task,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Trajectory,
+    User,
+)
+
+__all__ = ["Played", "differences", "failure", "idle_reads", "run_calls", "trajectory_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One sequence of calls as it ran: calls, results, end-state difference."""
+
+    calls: tuple[Call, ...]
+    results: tuple[ToolResult, ...]
+    state: tuple[StateChange, ...] | None
+    """None where a server runs elsewhere: no state is captured."""
+    root: str
+    failed: tuple[int, ...]
+    """Indices of the calls that did not succeed, by status or by a text that the ground knows as a failure."""
+
+    @property
+    def whole(self) -> bool:
+        """Every call was made and succeeded."""
+        return len(self.results) == len(self.calls) and not self.failed
+
+    def values(self) -> list[JsonValue]:
+        """Result values, the sandbox's path written as `{root}`."""
+        return [mask_root(result_value(result), self.root) for result in self.results]
+
+
+def run_calls(source: GroundSource, task: Task, calls: Sequence[Call], between: Sequence[ToolCall] = ()) -> Played:
+    """The calls, run on a fresh sandbox with the task's files and clock, each after its bindings are resolved.
+
+    Args:
+        between: further calls, all made after each of the calls; then every server of the task runs, else those needed.
+
+    Raises:
+        GroundFault: the ground could not be opened or a server died.
+    """
+    session = source.open(task if between else _only_needed(task, calls))
+    try:
+        results = play(session, calls, Budget().call_seconds, between)
+        known = tools_of(task, source.ground)
+        failed = tuple(
+            i for i, r in enumerate(results) if r.status != "ok" or known.failed_text(calls[i].tool, r.content)
+        )
+        return Played(tuple(calls), tuple(results), session.end_state(), session.root, failed)
+    finally:
+        session.close()
+
+
+def _only_needed(task: Task, calls: Sequence[Call]) -> Task:
+    """The task with just the servers that are called by it or now: a server nobody calls changes nothing."""
+    named = [call.tool for some in (task.reference, *task.alternatives, calls) for call in some]
+    needed = {name.partition(".")[0] for name in named}
+    return task.model_copy(update={"servers": tuple(name for name in task.servers if name in needed)})
+
+
+def idle_reads(task: Task, tools: dict[str, Tool]) -> list[ToolCall]:
+    """A call of every offered read-only tool that needs no argument."""
+    idle = [
+        tool
+        for tool in tools.values()
+        if tool.server in task.servers and tool.effect == "read" and not tool.parameters.get("required")
+    ]
+    return [ToolCall(id=f"idle-{i}", tool=tool.id, arguments={}) for i, tool in enumerate(idle)]
+
+
+def failure(played: Played) -> str:
+    """What went wrong in a run that is not whole, in words."""
+    for number in played.failed:
+        result = played.results[number]
+        return f"call {number} ({played.calls[number].tool}) gave {result.status}: {result.content[:160]}"
+    return f"call {len(played.results)} binds to a result that is not there"
+
+
+def differences(one: JsonValue, two: JsonValue, pointer: str = "") -> list[str]:
+    """Pointers of the leaves in which two values differ; a container of another shape counts as one leaf."""
+    if isinstance(one, dict) and isinstance(two, dict) and one.keys() == two.keys():
+        return [found for key in one for found in differences(one[key], two[key], f"{pointer}/{escape(key)}")]
+    if isinstance(one, list) and isinstance(two, list) and len(one) == len(two):
+        pairs = enumerate(zip(one, two, strict=True))
+        return [found for i, (a, b) in pairs for found in differences(a, b, f"{pointer}/{i}")]
+    return [] if one == two else [pointer]
+
+
+def trajectory_of(task: Task, played: Played, message: str) -> Trajectory:
+    """What an agent leaves behind that made these calls one by one and then said the message."""
+    messages: list[User | Assistant | ToolResult] = [User(content=task.request)]
+    values: list[JsonValue] = []
+    for number, result in enumerate(played.results):
+        arguments = resolve(substitute_root(dict(played.calls[number].arguments), played.root), values)
+        assert isinstance(arguments, dict)  # it was played
+        call = ToolCall(id=result.call_id, tool=played.calls[number].tool, arguments=arguments)
+        messages += [Assistant(tool_calls=(call,)), result]
+        values.append(result_value(result))
+    messages.append(Assistant(content=message))
+    return Trajectory(task=task.id, mode="live", messages=tuple(messages), root=played.root, end_state=played.state)
