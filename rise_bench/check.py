@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from rise_bench.errors import Fault, InputError
 from rise_bench.model.oracle import final_message
 from rise_bench.mutations import mutated, near_misses
-from rise_bench.played import Played, differences, failure, idle_reads, run_calls, trajectory_of
+from rise_bench.played import Played, Runner, compared, failure, idle_reads, run_calls, trajectory_of
 from rise_bench.refs import at, resolve
 from rise_bench.score import score
 from rise_bench.score.answer import derive, is_value_of
@@ -31,7 +31,7 @@ from rise_bench.types import (
     Tool,
 )
 
-__all__ = ["Finding", "Proof", "check_tasks", "prove"]
+__all__ = ["Finding", "Proof", "check_tasks", "prove", "prove_recorded"]
 
 Severity = Literal["refused", "warning"]
 
@@ -126,13 +126,42 @@ def prove(task: Task, ground: GroundSource, varied: GroundSource) -> Proof:
         proof.refuse(f"the reference does not run a second time: {failure(second)}")
         return proof
     _record(proof, first, second)
-    _free_leaves(proof, ground, first)
-    for played in (first, second):
-        _prove_reference(proof, ground.ground, played)
-    _prove_mutations(proof, ground, first, tools)
-    _prove_alternatives(proof, ground)
-    _prove_floor(proof, ground.ground)
+    _judge(proof, ground, (first, second), tools, run_calls)
     return proof
+
+
+def prove_recorded(task: Task, ground: GroundSource, first: Played, run: Runner = run_calls) -> Proof:
+    """The proof of a complete task whose results and state stand in it already, from one of the runs that gave them.
+
+    For calls that were seen to reproduce before they became a task. What differs between honest runs is `any` in its state.
+
+    Args:
+        first: an honest run of the reference.
+        run: runs calls, or knows what they gave.
+
+    Raises:
+        GroundFault: the ground could not be opened or a server died.
+    """
+    proof = Proof(task)
+    tools = {tool.id: tool for server in ground.ground.servers for tool in server.tools}
+    for problem in _written_badly(task, tools):
+        proof.refuse(problem)
+    if not proof.holds:
+        return proof
+    if task.reference_state is not None:
+        proof.task = task.model_copy(update={"reference_state": _with_rules(task, task.reference_state, first)})
+    _judge(proof, ground, (first,), tools, run)
+    return proof
+
+
+def _judge(proof: Proof, ground: GroundSource, honest: Sequence[Played], tools: dict[str, Tool], run: Runner) -> None:
+    """Does what was recorded tell the reference from everything else?"""
+    _free_leaves(proof, ground, honest[0], run)
+    for played in honest:
+        _prove_reference(proof, ground.ground, played)
+    _prove_mutations(proof, ground, honest[0], tools, run)
+    _prove_alternatives(proof, ground, run)
+    _prove_floor(proof, ground.ground)
 
 
 # --- what can be said without running --------------------------------------------------------------------------------
@@ -179,32 +208,27 @@ def _complete_written_badly(task: Task, tools: dict[str, Tool]) -> Iterable[str]
 
 def _record(proof: Proof, first: Played, second: Played) -> None:
     """Write down results, state and what differs between two honest runs; refuse what a critical value hangs on."""
-    volatile: list[str] = []
-    for number, (one, two) in enumerate(zip(first.values(), second.values(), strict=True)):
-        volatile.extend(f"result:{number}:{pointer}" for pointer in differences(one, two))
-    before = {change.path: change for change in first.state or ()}
-    after = {change.path: change for change in second.state or ()}
-    changes: list[StateChange] = []
-    for path in sorted(before.keys() | after.keys()):
-        if path not in before or path not in after:
-            proof.refuse(f"state leaf {path} is written by only one of two honest runs")
-            continue
-        same = before[path].after == after[path].after
-        if not same:
-            volatile.append(f"state:{path}")
-            if (before[path].after is None) != (after[path].after is None):
-                proof.refuse(f"state leaf {path} exists after only one of two honest runs")
-        rule = _leaf_rule(proof.task, before[path], first) if same else "any"
-        changes.append(before[path].model_copy(update={"match": rule}))
+    both = compared(first, second)
+    for what in both.unlike:
+        proof.refuse(what)
+    changes = _with_rules(proof.task, both.state or (), first)
     proof.task = proof.task.model_copy(
         update={
             "recorded": tuple(first.values()),
-            "volatile": tuple(volatile),
-            "reference_state": None if first.state is None else tuple(changes),
+            "volatile": both.volatile,
+            "reference_state": None if both.state is None else changes,
         }
     )
     if any(changes) and all(change.match == "any" for change in changes) and not proof.task.answer:
         proof.refuse("every changed leaf is volatile: the outcome says nothing")
+
+
+def _with_rules(task: Task, changes: Sequence[StateChange], played: Played) -> tuple[StateChange, ...]:
+    """The changes, each with the rule that it is compared by; what is volatile stays `any`."""
+    return tuple(
+        change if change.match == "any" else change.model_copy(update={"match": _leaf_rule(task, change, played)})
+        for change in changes
+    )
 
 
 def _leaf_rule(task: Task, change: StateChange, played: Played) -> MatchKind:
@@ -218,7 +242,7 @@ def _leaf_rule(task: Task, change: StateChange, played: Played) -> MatchKind:
     return "exact"
 
 
-def _free_leaves(proof: Proof, ground: GroundSource, first: Played) -> None:
+def _free_leaves(proof: Proof, ground: GroundSource, first: Played, run: Runner) -> None:
     """Leaves that a free argument writes are `any`: found by writing something else there."""
     task = proof.task
     free: set[str] = set()
@@ -231,7 +255,7 @@ def _free_leaves(proof: Proof, ground: GroundSource, first: Played) -> None:
             continue
         calls = list(task.reference)
         calls[index] = mutated(calls[index], pointer, f"{value} (said otherwise)")
-        other = run_calls(ground, task, calls)
+        other = run(ground, task, calls)
         if not other.whole:
             proof.warn(f"free argument {pointer} of call {index} cannot be said otherwise: {failure(other)}")
             continue
@@ -257,7 +281,7 @@ def _prove_reference(proof: Proof, ground: Ground, played: Played) -> None:
             proof.refuse(f"its own reference scores {verdict.scorer} {verdict.value}: {verdict.reason} [{labels}]")
 
 
-def _prove_mutations(proof: Proof, ground: GroundSource, first: Played, tools: dict[str, Tool]) -> None:
+def _prove_mutations(proof: Proof, ground: GroundSource, first: Played, tools: dict[str, Tool], run: Runner) -> None:
     """Each critical parameter must make a difference; what mutated runs would have answered competes."""
     task = proof.task
     competing: dict[int, list[JsonValue]] = {}
@@ -270,7 +294,7 @@ def _prove_mutations(proof: Proof, ground: GroundSource, first: Played, tools: d
             tried += 1
             calls = list(task.reference)
             calls[critical.call] = mutated(call, critical.argument, other)
-            played = run_calls(ground, task, calls)
+            played = run(ground, task, calls)
             ran += played.whole
             proof.mutations += _judge_mutation(proof, ground.ground, played, critical.argument, other)
             for number, values in _competing(task, played).items():
@@ -324,10 +348,10 @@ def _merged(fact: Fact, more: list[JsonValue]) -> tuple[JsonValue, ...]:
     return tuple(merged[:40])
 
 
-def _prove_alternatives(proof: Proof, ground: GroundSource) -> None:
+def _prove_alternatives(proof: Proof, ground: GroundSource, run: Runner) -> None:
     task = proof.task
     for number, calls in enumerate(task.alternatives):
-        played = run_calls(ground, task, calls)
+        played = run(ground, task, calls)
         if not played.whole:
             proof.refuse(f"alternative {number} does not run: {failure(played)}")
             continue

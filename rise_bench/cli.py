@@ -60,6 +60,7 @@ COMMANDS: dict[str, Command] = {
     "ground siblings": Command("rise_bench.commands.ground_siblings", "tools that could be taken for a tool"),
     "import": Command("rise_bench.commands.importing", "score other benchmarks' outputs and agents' logs"),
     "export inspect": Command("rise_bench.commands.export", "write a run as a log that `inspect view` opens"),
+    "synth": Command("rise_bench.commands.synth", "make suites and training data from servers, by a recipe"),
     "doctor": Command("rise_bench.commands.doctor", "say what is missing on this machine, and the remedy"),
 }
 
@@ -78,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(error)
         return 2
     except KeyboardInterrupt:
-        rest = "; the same command goes on where it stopped" if words[:1] == ["eval"] else ""
+        rest = "; the same command goes on where it stopped" if words[:1] in (["eval"], ["synth"]) else ""
         print(f"interrupted{rest}", file=sys.stderr)
         return 130
     except OSError as error:

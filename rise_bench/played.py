@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from pydantic import JsonValue
 
@@ -15,6 +16,7 @@ from rise_bench.types import (
     Assistant,
     Budget,
     Call,
+    GroundSession,
     GroundSource,
     StateChange,
     Task,
@@ -25,7 +27,18 @@ from rise_bench.types import (
     User,
 )
 
-__all__ = ["Played", "differences", "failure", "idle_reads", "run_calls", "trajectory_of"]
+__all__ = [
+    "Compared",
+    "Played",
+    "Runner",
+    "compared",
+    "differences",
+    "failure",
+    "idle_reads",
+    "run_calls",
+    "run_in_a_row",
+    "trajectory_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,30 @@ class Played:
         return [mask_root(result_value(result), self.root) for result in self.results]
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What two honest runs of the same calls have in common, and in what they differ."""
+
+    volatile: tuple[str, ...]
+    """As `Task.volatile`: leaves of results and of the state that differ."""
+    state: tuple[StateChange, ...] | None
+    """Changes of the first run that both made, `any` where they differ; None where no state is captured."""
+    unlike: tuple[str, ...]
+    """State leaves that only one of the runs wrote or left there, each in words: such calls do not reproduce."""
+
+
+class Runner(Protocol):
+    """Something that runs calls as `run_calls` does, or knows what they gave when they were run before."""
+
+    def __call__(self, source: GroundSource, task: Task, calls: Sequence[Call], /) -> Played:
+        """What the calls give on a fresh sandbox of the task.
+
+        Raises:
+            GroundFault: the ground could not be opened or a server died.
+        """
+        ...
+
+
 def run_calls(source: GroundSource, task: Task, calls: Sequence[Call], between: Sequence[ToolCall] = ()) -> Played:
     """The calls, run on a fresh sandbox with the task's files and clock, each after its bindings are resolved.
 
@@ -61,14 +98,37 @@ def run_calls(source: GroundSource, task: Task, calls: Sequence[Call], between: 
     """
     session = source.open(task if between else _only_needed(task, calls))
     try:
-        results = play(session, calls, Budget().call_seconds, between)
-        known = tools_of(task, source.ground)
-        failed = tuple(
-            i for i, r in enumerate(results) if r.status != "ok" or known.failed_text(calls[i].tool, r.content)
-        )
-        return Played(tuple(calls), tuple(results), session.end_state(), session.root, failed)
+        return _played(session, source, task, calls, between)
     finally:
         session.close()
+
+
+def run_in_a_row(source: GroundSource, task: Task, sequences: Sequence[Sequence[Call]]) -> Generator[Played]:
+    """Sequences of calls that only read, all on one fresh sandbox.
+
+    Ends before its time where one of them changed something after all: what comes then would not be on a fresh sandbox.
+
+    Raises:
+        GroundFault: the ground could not be opened or a server died.
+    """
+    session = source.open(_only_needed(task, [call for calls in sequences for call in calls]))
+    try:
+        for calls in sequences:
+            played = _played(session, source, task, calls)
+            if played.state != ():
+                return
+            yield played
+    finally:
+        session.close()
+
+
+def _played(
+    session: GroundSession, source: GroundSource, task: Task, calls: Sequence[Call], between: Sequence[ToolCall] = ()
+) -> Played:
+    results = play(session, calls, Budget().call_seconds, between)
+    known = tools_of(task, source.ground)
+    failed = tuple(i for i, r in enumerate(results) if r.status != "ok" or known.failed_text(calls[i].tool, r.content))
+    return Played(tuple(calls), tuple(results), session.end_state(), session.root, failed)
 
 
 def _only_needed(task: Task, calls: Sequence[Call]) -> Task:
@@ -104,6 +164,28 @@ def differences(one: JsonValue, two: JsonValue, pointer: str = "") -> list[str]:
         pairs = enumerate(zip(one, two, strict=True))
         return [found for i, (a, b) in pairs for found in differences(a, b, f"{pointer}/{i}")]
     return [] if one == two else [pointer]
+
+
+def compared(first: Played, second: Played) -> Compared:
+    """What two whole runs of the same calls give alike."""
+    volatile: list[str] = []
+    for number, (one, two) in enumerate(zip(first.values(), second.values(), strict=True)):
+        volatile.extend(f"result:{number}:{pointer}" for pointer in differences(one, two))
+    before = {change.path: change for change in first.state or ()}
+    after = {change.path: change for change in second.state or ()}
+    changes: list[StateChange] = []
+    unlike: list[str] = []
+    for path in sorted(before.keys() | after.keys()):
+        if path not in before or path not in after:
+            unlike.append(f"state leaf {path} is written by only one of two honest runs")
+            continue
+        same = before[path].after == after[path].after
+        if not same:
+            volatile.append(f"state:{path}")
+            if (before[path].after is None) != (after[path].after is None):
+                unlike.append(f"state leaf {path} exists after only one of two honest runs")
+        changes.append(before[path].model_copy(update={"match": "exact" if same else "any"}))
+    return Compared(tuple(volatile), None if first.state is None else tuple(changes), tuple(unlike))
 
 
 def trajectory_of(task: Task, played: Played, message: str) -> Trajectory:

@@ -50,6 +50,8 @@ class Entity(Record):
     """RFC 6901, where in that tool's result value."""
     label: str = ""
     """How people call it, where the world says so (a title beside an id)."""
+    within: dict[str, JsonValue] = Field(default_factory=dict)
+    """Arguments of the call that listed it: a sheet is within its workbook, an event within its calendar."""
 
 
 class Proposal(Record):

@@ -1,0 +1,147 @@
+"""`synth`: carry a synthesis recipe out, print its funnel."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from rise_bench.commands.arguments import add_json, amount, positive, read_env_file, whole
+from rise_bench.commands.terminal import print_json, progress, say, table, text, warn
+from rise_bench.errors import InputError
+from rise_bench.synth.funnel import rows_of
+from rise_bench.synth.llm import Purse
+from rise_bench.synth.pipeline import STAGES, Settings, Synthesis, plan, synthesise
+from rise_bench.synth.stages import Tick
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The recipe, and how it is carried out."""
+    parser.add_argument("recipe", type=Path, help="YAML file (docs/synthesis.md)")
+    parser.add_argument("--seed", type=whole, help="instead of the recipe's own; another folder")
+    parser.add_argument(
+        "--output", type=Path, default=Path("synth"), metavar="DIR", help="folder of the syntheses (default: synth)"
+    )
+    parser.add_argument("--release", type=Path, metavar="DIR", help="write the suite there as well")
+    parser.add_argument(
+        "--limit", type=positive, metavar="N", help="at most N chains; a wider limit later goes on from there"
+    )
+    parser.add_argument(
+        "--until", choices=STAGES[:-1], default="", metavar="STAGE", help=f"one of {', '.join(STAGES[:-1])}"
+    )
+    parser.add_argument("--concurrency", type=positive, default=2, metavar="N", help="side by side (default: 2)")
+    parser.add_argument("--price-in", type=amount, metavar="SUM", help="price of a million input tokens")
+    parser.add_argument("--price-out", type=amount, metavar="SUM", help="price of a million output tokens")
+    parser.add_argument("--max-cost", type=amount, metavar="SUM", help="stop once so much is spent; needs both prices")
+    parser.add_argument("--max-requests", type=whole, metavar="N", help="stop after so many requests to models")
+    parser.add_argument(
+        "--allow-unsafe", action="store_true", help="run servers that execute code even without bubblewrap"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and what is there already")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Synthesise and print; 1 if it stopped before its end or nothing was kept, else 0.
+
+    Raises:
+        RiseError: recipe, suite, servers, endpoint or output cannot be used.
+    """
+    read_env_file()
+    settings = _settings(args)
+    if args.dry_run:
+        shown = asdict(plan(settings))
+        if args.json:
+            print_json(shown)
+        else:
+            rows = [(key.replace("_", " "), value) for key, value in shown.items() if key != "done"]
+            rows += [(f"done: {stage}", count) for stage, count in shown["done"].items()]
+            say(table(["", ""], rows))
+        return 0
+    done = synthesise(settings, partial(_bar, quiet=args.json))
+    if args.json:
+        print_json(_as_json(done))
+    else:
+        _say(done)
+    return int(bool(done.stopped) or not (done.rows or (done.released and done.released.tasks)))
+
+
+def _bar(name: str, *, quiet: bool) -> AbstractContextManager[Tick]:
+    return progress(name, quiet=quiet)
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    if (args.price_in is None) != (args.price_out is None):
+        given = "--price-in" if args.price_out is None else "--price-out"
+        raise InputError("is only half of the prices", where=given, remedy="give --price-in and --price-out")
+    prices = None if args.price_in is None else (args.price_in, args.price_out)
+    return Settings(
+        recipe=args.recipe,
+        output=args.output,
+        seed=args.seed,
+        limit=args.limit,
+        until=args.until,
+        workers=args.concurrency,
+        purse=Purse(args.max_cost, args.max_requests, prices),
+        release=args.release,
+        allow_unsafe=args.allow_unsafe,
+        notice=warn,
+    )
+
+
+def _as_json(done: Synthesis) -> dict[str, object]:
+    return {
+        "folder": done.folder,
+        "stopped": done.stopped,
+        "funnel": [level.model_dump(mode="json") for level in done.funnel.levels],
+        "released": done.released.model_dump(mode="json") if done.released else None,
+        "rows": [one.model_dump(mode="json") for one in done.rows],
+        "neighbours": [one.model_dump(mode="json") for one in done.neighbours],
+        "worksheet": done.worksheet,
+        "requests": done.requests,
+        "spent": done.spent,
+    }
+
+
+def _say(done: Synthesis) -> None:
+    if done.stopped:
+        warn(f"stopped: {done.stopped}")
+    say(table(["", "inputs", "made", "dropped", "why"], rows_of(done.funnel), numbers=(1, 2, 3)), "")
+    if done.rows:
+        columns = ["rows", "part", "total", "chains", "requests", "contexts", "systems", "operators", "mutants"]
+        counts = [
+            (
+                one.kind,
+                one.part,
+                one.rows,
+                one.chains,
+                one.requests,
+                one.contexts,
+                one.systems,
+                one.operators,
+                one.mutants,
+            )
+            for one in done.rows
+        ]
+        say(table(columns, counts, title="distinct", numbers=range(2, 9)), "")
+    if done.neighbours:
+        near = [(one.part, one.other, one.n, one.median, one.p95, one.most) for one in done.neighbours]
+        columns = ["requests of", "nearest in", "n", "median", "95 %", "most"]
+        say(table(columns, near, title="cosine of the nearest request", numbers=range(2, 6)), "")
+    if done.released:
+        one = done.released
+        kinds = ", ".join(f"{count} {kind}" for kind, count in one.kinds.items())
+        say(
+            text(
+                f"{one.path}: {one.tasks} tasks ({kinds}) on {one.servers} servers, {one.primitives} primitives", "bold"
+            )
+        )
+    if done.worksheet:
+        say(text(f"chains without a request: {done.worksheet}", "dim"))
+    if done.requests:
+        say(text(f"{done.requests} requests to models, {done.spent:.4f} spent", "dim"))
+    say(text(f"folder {done.folder}", "dim"))

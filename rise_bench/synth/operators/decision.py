@@ -1,0 +1,59 @@
+"""Decision operators: guessing where asking was right, asking, declining or answering where acting was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rise_bench.model.oracle import final_message
+from rise_bench.played import Played
+from rise_bench.synth.observed import reported
+from rise_bench.synth.operators.base import VISIBLE, Material, Mutant, Operator
+from rise_bench.types import Task
+
+__all__ = ["OPERATORS"]
+
+
+def _saying(operator: Operator, message: str) -> Mutant:
+    """Nothing is called, the message is the last word."""
+    return Mutant(operator.id, operator.declared, (), says=lambda task, played: message, made=message)
+
+
+def _ask(material: Material, operator: Operator) -> Iterator[Mutant]:
+    """A question about something that the request states."""
+    for critical in material.task.intent.critical[:1]:
+        words = critical.argument.rsplit("/", 1)[-1].replace("_", " ") or "one"
+        yield _saying(operator, f"Before I do anything: which {words} do you mean?")
+
+
+def _decline(material: Material, operator: Operator) -> Iterator[Mutant]:
+    """A refusal of what the tools can do."""
+    yield _saying(operator, "I am sorry, I cannot do that here: none of my tools is able to.")
+
+
+def _without_looking(material: Material, operator: Operator) -> Iterator[Mutant]:
+    """The right words, and no call behind them."""
+    yield _saying(operator, final_message(material.task))
+
+
+def _guess(material: Material, operator: Operator) -> Iterator[Mutant]:
+    """The calls of the complete task, their value guessed, and a report as if it had been said."""
+    if (origin := material.origin) is not None:
+
+        def say(task: Task, played: Played) -> str:
+            return reported(origin, played) or final_message(origin)
+
+        yield Mutant(operator.id, operator.declared, origin.reference, 0, says=say)
+
+
+def _claim(material: Material, operator: Operator) -> Iterator[Mutant]:
+    """A claim that it was done, and nothing done."""
+    yield _saying(operator, "Done, that is taken care of.")
+
+
+OPERATORS = (
+    Operator("decision", "ask", VISIBLE, _ask),
+    Operator("decision", "decline", VISIBLE, _decline),
+    Operator("decision", "without-looking", VISIBLE, _without_looking),
+    Operator("decision", "guess", VISIBLE, _guess, kinds=("underspecified", "infeasible")),
+    Operator("decision", "claim", VISIBLE, _claim, kinds=("underspecified", "infeasible")),
+)

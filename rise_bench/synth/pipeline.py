@@ -1,0 +1,343 @@
+"""Synthesis from recipe to release: the stages one after the other, each from what the one before it kept on disk.
+
+Each stage reads the rows of the stage before, does the inputs that its own file lacks, and appends as it goes: a run that
+was killed or interrupted goes on where it stopped, and nothing that was executed is executed again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import TypeVar
+
+from rise_bench.synth import steps
+from rise_bench.synth.context import Context, frozen, open_context, spec_of
+from rise_bench.synth.folder import SynthFolder
+from rise_bench.synth.funnel import Funnel, markdown
+from rise_bench.synth.keys import chain_key, primitive_key, proposal_key
+from rise_bench.synth.llm import Purse, Spent
+from rise_bench.synth.made import Listed, Parted, Proved, Recovered, Twin
+from rise_bench.synth.parting import Parting
+from rise_bench.synth.recipe import PARTS, LoadedRecipe, Part, load_recipe
+from rise_bench.synth.records import Chain, Draft, Dropped, Entity, Primitive, Proposal
+from rise_bench.synth.release import Released, release_suite
+from rise_bench.synth.requests import worksheet
+from rise_bench.synth.running import Progress, Running, Until
+from rise_bench.synth.split import Neighbours, part_of
+from rise_bench.synth.teaching import lessons, train
+from rise_bench.synth.training import Counts
+from rise_bench.synth.verify import verify
+from rise_bench.types import Task
+
+__all__ = ["STAGES", "Plan", "Settings", "Synthesis", "plan", "synthesise"]
+
+STAGES = (
+    *("entities", "propose", "verify", "compose", "reproduce", "ground", "author", "recover"),
+    *("prove", "twins", "twins-proved", "negate", "release"),
+)
+"""Names of the stages in order; each but the last is a file of the folder."""
+
+_PROPOSALS_PER_CHAIN = 8
+"""With `limit`: so many proposals are verified for each chain that is wanted."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a recipe is carried out; nothing of it is in the folder's digest."""
+
+    recipe: Path
+    output: Path = Path("synth")
+    seed: int | None = None
+    limit: int | None = None
+    """Most chains; a wider limit later goes on from there."""
+    until: str = ""
+    """Stop after this stage."""
+    workers: int = 2
+    purse: Purse = field(default_factory=Purse)
+    release: Path | None = None
+    """Where the suite is written as well; else only in the synthesis folder."""
+    allow_unsafe: bool = False
+    notice: Callable[[str], None] | None = None
+
+
+@dataclass(slots=True)
+class Synthesis:
+    """What a call of `synthesise` came to."""
+
+    folder: str
+    funnel: Funnel
+    stopped: str = ""
+    """Why it stopped before the end; empty where it did not."""
+    released: Released | None = None
+    rows: tuple[Counts, ...] = ()
+    neighbours: tuple[Neighbours, ...] = ()
+    worksheet: str = ""
+    requests: int = 0
+    """Asked of language models in this call."""
+    spent: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `synthesise` would do."""
+
+    folder: str
+    worlds: int
+    servers: int
+    tools: int
+    proposals: int
+    """At most."""
+    chains: int
+    model_requests: int
+    """At most, where nothing has to be asked twice."""
+    done: dict[str, int]
+    """Inputs that are finished, by stage."""
+
+
+def plan(settings: Settings) -> Plan:
+    """What would be done, and what is there already. Starts no server, asks no model.
+
+    Raises:
+        InputError: the recipe cannot be used, or its suite has no `ground.json` yet and a server has no recipe.
+        SetupError: a server must be frozen first and cannot be started.
+    """
+    loaded = load_recipe(settings.recipe, settings.seed)
+    recipe = loaded.recipe
+    ground = frozen(loaded, settings.notice, allow_unsafe=settings.allow_unsafe)
+    folder = SynthFolder.place(spec_of(loaded, ground), settings.output)
+    per_server = {server.name: len(server.tools) for server in ground.servers}
+    pairs = sum(per_server.get(name, 0) for world in loaded.worlds for name in world.servers)
+    chains = min(recipe.chains.count, settings.limit or recipe.chains.count)
+    asked = (pairs if recipe.proposals.proposer == "model" else 0) + (
+        chains if recipe.requests.author == "model" else 0
+    )
+    files = {name: folder / f"{name}.jsonl" for name in STAGES}
+    return Plan(
+        folder=str(folder),
+        worlds=len(loaded.worlds),
+        servers=len(loaded.servers),
+        tools=sum(per_server.get(name, 0) for name in loaded.servers),
+        proposals=pairs * recipe.proposals.per_tool,
+        chains=chains,
+        model_requests=asked,
+        done={name: _lines(path) for name, path in files.items() if path.is_file()},
+    )
+
+
+def _lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(line.startswith(b'{"of":') for line in file)
+
+
+def synthesise(settings: Settings, progress: Progress) -> Synthesis:
+    """Carry a recipe out, from where an earlier call stopped.
+
+    Raises:
+        InputError: recipe, suite or written requests cannot be used; the output cannot be written.
+        SetupError: servers or the endpoint cannot be reached, or are gone. What was done is kept.
+        PluginError: no such author.
+    """
+    loaded = load_recipe(settings.recipe, settings.seed)
+    ground = frozen(loaded, settings.notice, allow_unsafe=settings.allow_unsafe)
+    folder = SynthFolder.create(spec_of(loaded, ground), settings.output)
+    try:
+        context = open_context(
+            loaded,
+            ground,
+            folder.path / "runs.jsonl",
+            settings.purse,
+            workers=settings.workers,
+            allow_unsafe=settings.allow_unsafe,
+            notice=settings.notice,
+        )
+        try:
+            return _Run(settings, loaded, context, folder, progress).all()
+        finally:
+            context.close()
+    finally:
+        folder.close()
+
+
+class _Run:
+    """One call of `synthesise`."""
+
+    def __init__(
+        self, settings: Settings, loaded: LoadedRecipe, context: Context, folder: SynthFolder, progress: Progress
+    ) -> None:
+        self._settings = settings
+        self._loaded = loaded
+        self._recipe = loaded.recipe
+        self._context = context
+        self._folder = folder
+        self._running = Running(loaded.recipe.name, folder, progress, settings.workers, settings.until)
+        self._listed: dict[str, tuple[Entity, ...]] = {}
+        self._done = Synthesis(str(folder.path), self._running.funnel)
+
+    def all(self) -> Synthesis:
+        """Every stage in order; the funnel is written however it ends."""
+        try:
+            self._carry_out()
+        except Spent as limit:
+            self._done.stopped = str(limit)
+        except Until as stage:
+            self._done.stopped = f"after the stage {stage}, as asked"
+        finally:
+            self._done.funnel = self._running.funnel
+            self._folder.write("funnel.json", self._done.funnel.model_dump_json(indent=1) + "\n")
+            self._folder.write("funnel.md", markdown(self._done.funnel))
+        purse = self._settings.purse
+        self._done.requests, self._done.spent = purse.requests, purse.spent
+        return self._done
+
+    def _carry_out(self) -> None:
+        primitives = self._primitives()
+        drafts, part_of_chain = self._drafts(primitives)
+        worded = self._worded(drafts)
+        parting = Parting(self._loaded)
+        kept = parting.kept(worded, part_of_chain)
+        self._running.count("split", "parted", len(worded), len(kept), parting.dropped)
+        tagged = [_with_task(one, parting.tagged(one.draft.task)) for one in kept]
+        if self._recipe.output.kind == "suite":
+            self._suite(tagged, primitives, parting)
+        else:
+            self._training(tagged, parting)
+
+    # --- calls and chains ---------------------------------------------------------------------------------------------
+
+    def _primitives(self) -> list[Primitive]:
+        """What exists, what is tried, what holds."""
+        context = self._context
+        worlds = {world.digest(): world for world in self._loaded.worlds}
+        found = self._running.made("entities", "worlds listed", Listed, worlds, steps.listing_step(context))
+        self._listed = dict.fromkeys(worlds, ()) | {one.world: one.entities for one in found}
+        pairs = {
+            f"{digest[:16]} {tool.id}": (world, tool.id)
+            for digest, world in worlds.items()
+            for tool in context.tools.values()
+            if tool.server in world.servers
+        }
+        step = steps.propose_step(context, self._listed)
+        rows = self._running.rows("propose", "proposed", Proposal, pairs, step)
+        limit = self._settings.limit
+        turns = _in_turn([row.made for row in rows])
+        tried = {proposal_key(one): one for one in (turns[: limit * _PROPOSALS_PER_CHAIN] if limit else turns)}
+        return self._running.streamed(
+            "verify",
+            "verified",
+            Primitive,
+            tried,
+            lambda left: verify(left, context.source, context.varied, context.workers),
+            lambda one: one.what if isinstance(one, Dropped) else proposal_key(one),
+        )
+
+    def _drafts(self, primitives: Sequence[Primitive]) -> tuple[list[Draft], dict[str, Part]]:
+        """Chains within each part, run end to end, with what is critical in them; key of each chain to its part."""
+        context, running, wanted = self._context, self._running, self._recipe.chains.count
+        parts: dict[Part, list[Primitive]] = {part: [] for part in PARTS}
+        for one in primitives:
+            parts[part_of(one.tool, one.arguments, self._recipe.splits, self._recipe.seed)].append(one)
+        counts = {part: max(1, round(wanted * len(some) / len(primitives))) for part, some in parts.items() if some}
+        inputs = {
+            f"{part} {steps.digest_of([count, *sorted(primitive_key(one) for one in parts[part])])}": (
+                part,
+                parts[part],
+            )
+            for part, count in counts.items()
+        }
+        composed = running.rows("compose", "composed", Parted, inputs, steps.compose_step(context, counts))
+        turns = _in_turn([row.made for row in composed])[: self._settings.limit]
+        virtual = {chain_key(one.chain): one.chain for one in turns}
+        ran = running.made("reproduce", "reproduced", Chain, virtual, steps.reproduce_step(context))
+        step = steps.ground_step(context, self._listed, primitives)
+        drafts = running.made("ground", "grounded", Draft, {chain_key(one): one for one in ran}, step)
+        return drafts, {chain_key(one.chain): one.part for one in turns}
+
+    # --- words --------------------------------------------------------------------------------------------------------
+
+    def _worded(self, drafts: Sequence[Draft]) -> list[Recovered]:
+        """Drafts with requests from which every critical value follows."""
+        if self._recipe.requests.author == "hand":
+            bare = [draft for draft in drafts if chain_key(draft.chain) not in self._context.written]
+            self._done.worksheet = str(self._folder.write("worksheet.yaml", worksheet(bare)))
+        inputs = {self._author_key(draft): draft for draft in drafts}
+        made = self._running.made("author", "in words", Draft, inputs, steps.author_step(self._context))
+        worded = {f"{one.task.id} {steps.digest_of([one.task.request, dict(one.said)])}": one for one in made}
+        return self._running.made("recover", "recoverable", Recovered, worded, steps.recover_step(self._context))
+
+    def _author_key(self, draft: Draft) -> str:
+        """Of the chain, and of what is written for it: a request or phrase that is mended later counts anew."""
+        key = chain_key(draft.chain)
+        written = self._context.written.get(key)
+        return f"{key} {written.digest()[:16] if written else self._context.words[:16]}".rstrip()
+
+    # --- releases -----------------------------------------------------------------------------------------------------
+
+    def _suite(self, worded: Sequence[Recovered], primitives: Sequence[Primitive], parting: Parting) -> None:
+        drafts = {one.draft.task.id: one.draft for one in worded}
+        proved = self._proved("prove", [draft.task for draft in drafts.values()], "kept")
+        there = {task.id for task in proved}
+        twins = self._twins([one for one in worded if one.draft.task.id in there], parting)
+        proved_twins = self._proved("twins-proved", [parting.tagged(one.task) for one in twins], "twins kept")
+        tasks = [*proved, *proved_twins]
+        self._apart(tasks, parting)
+        used = {digest for task in proved for digest in drafts[task.id].chain.primitives}
+        kept = [one for one in primitives if one.digest() in used]
+        for place in filter(None, (self._folder.path / "suite", self._settings.release)):
+            self._done.released = release_suite(place, self._loaded.suite, self._context.ground, tasks, kept)
+        if self._recipe.negatives.per_operator:
+            complete, origins = {task.id: task for task in proved}, {one.task.id: one.origin for one in twins}
+            lessons(self._running, self._context, self._listed, tasks, complete, origins)
+
+    def _proved(self, name: str, tasks: Sequence[Task], word: str) -> list[Task]:
+        inputs = {f"{task.id} {task.digest()[:16]}": task for task in tasks}
+        return [one.task for one in self._running.made(name, word, Proved, inputs, steps.prove_step(self._context))]
+
+    def _twins(self, worded: Sequence[Recovered], parting: Parting) -> list[Twin]:
+        """At most as many twins of each kind as the recipe wants, spread over the tasks by their digests."""
+        wanted = self._recipe.twins
+        by_hand = self._recipe.requests.author == "hand"
+        if not by_hand and not wanted.underspecified and not wanted.infeasible:
+            return []
+        inputs = {f"{one.draft.task.id} {one.draft.task.digest()[:16]}": one for one in worded}
+        made = self._running.made("twins", "twins", Twin, inputs, steps.twin_step(self._context, self._listed))
+        room = {"underspecified": wanted.underspecified, "infeasible": wanted.infeasible}
+        kept: list[Twin] = []
+        for twin in sorted(made, key=lambda one: (steps.digest_of(one.origin), one.task.id)):
+            wanted_still = by_hand or room.get(twin.task.kind, 0) > 0
+            if wanted_still and parting.adopt(twin.task, twin.origin):
+                room[twin.task.kind] -= 1
+                kept.append(twin)
+        self._running.count("twins kept", "twins chosen", len(made), len(kept), ())
+        return kept
+
+    def _training(self, worded: Sequence[Recovered], parting: Parting) -> None:
+        by_chain: dict[str, list[Draft]] = {}
+        for one in worded:
+            by_chain.setdefault(chain_key(one.draft.chain), []).append(one.draft)
+        first = {some[0].task.id for some in by_chain.values()}
+        twins = self._twins([one for one in worded if one.draft.task.id in first], parting)
+        tasks = [parting.tagged(one.task) for one in twins]
+        self._apart([one.draft.task for one in worded], parting)
+        origins = {one.task.id: one.origin for one in twins}
+        self._done.rows = train(self._running, self._context, self._listed, by_chain, origins, tasks, parting)
+
+    def _apart(self, tasks: Sequence[Task], parting: Parting) -> None:
+        """Refuse what crosses, write down how near the parts come to each other."""
+        parting.refuse_crossings(str(self._folder.path))
+        self._done.neighbours = parting.neighbours(tasks)
+        lines = [one.model_dump(mode="json") for one in self._done.neighbours]
+        self._folder.write("neighbours.json", json.dumps(lines, indent=1, ensure_ascii=False) + "\n")
+
+
+def _in_turn(groups: Sequence[Sequence[T]]) -> list[T]:
+    """The first of each group, then the second of each: a limit cuts all groups alike."""
+    return [one for turn in zip_longest(*groups) for one in turn if one is not None]
+
+
+def _with_task(one: Recovered, task: Task) -> Recovered:
+    return one.model_copy(update={"draft": one.draft.model_copy(update={"task": task})})

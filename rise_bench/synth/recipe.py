@@ -1,0 +1,264 @@
+"""A synthesis recipe: from which servers and worlds, how much, by which proposer and author, split and released how."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, StringConstraints, ValidationError, model_validator
+
+from rise_bench.errors import InputError
+from rise_bench.store import read_yaml
+from rise_bench.synth.records import World
+from rise_bench.types import Record
+
+__all__ = ["LENGTHS", "PARTS", "Asked", "LoadedRecipe", "Part", "SynthRecipe", "load_recipe", "tree_digest"]
+
+Part = Literal["train", "dev", "test-seen-tools", "test-unseen-servers"]
+"""Where a task goes (DESIGN 5.7)."""
+
+PARTS: tuple[Part, ...] = ("train", "dev", "test-seen-tools", "test-unseen-servers")
+
+LENGTHS: dict[int, float] = {1: 0.30, 2: 0.28, 3: 0.18, 4: 0.10, 5: 0.06, 6: 0.04, 7: 0.02, 8: 0.02}
+"""Shares of chains by number of calls, where a recipe names none (our design: what people ask for is mostly short)."""
+
+SHARES: dict[Part, float] = {"train": 0.8, "dev": 0.1, "test-seen-tools": 0.1}
+"""Of primitives, where a recipe names none."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*$")]
+
+
+class Asked(Record):
+    """A language model behind an OpenAI-compatible endpoint, and how it is asked."""
+
+    model: str = ""
+    """As `--model` of `eval`: `openai:NAME`, `vllm:ID`, ...; empty = none."""
+    args: dict[str, JsonValue] = Field(default_factory=dict)
+    """As `--model-args`; no secrets."""
+    temperature: float = Field(default=0.7, ge=0, le=2)
+    max_tokens: int = Field(default=2048, gt=0)
+    tries: int = Field(default=2, ge=1, le=5)
+    """How often it is asked for one thing before its answers are given up as nonsense."""
+
+
+class Worlds(Record):
+    """One fixture, or the servers and clock of several."""
+
+    setup: str
+    now: str
+    servers: tuple[str, ...] = ()
+    """Empty = the recipe's servers."""
+
+
+class Proposals(Record):
+    """Calls that are tried."""
+
+    proposer: Literal["schema", "model"] = "schema"
+    per_tool: int = Field(default=24, gt=0)
+    """At most so many for one tool in one world, spread over scenarios."""
+    model: Asked = Asked()
+
+
+class Chains(Record):
+    """Chains that are composed, over all parts together."""
+
+    count: int = Field(default=600, gt=0)
+    lengths: dict[int, float] = Field(default_factory=lambda: dict(LENGTHS))
+    """Number of calls to share."""
+
+    @model_validator(mode="after")
+    def _shares(self) -> Chains:
+        if any(not 1 <= length <= 8 for length in self.lengths):
+            raise ValueError("lengths are 1 to 8 calls")
+        if not self.lengths or any(share < 0 for share in self.lengths.values()) or not sum(self.lengths.values()):
+            raise ValueError("lengths need shares above 0")
+        return self
+
+
+class Requests(Record):
+    """How chains get words."""
+
+    author: str = "phrasebook"
+    """`phrasebook`; `hand` (the files below); `model`; or a plug-in of kind `author`."""
+    per_chain: int = Field(default=1, gt=0, le=64)
+    files: str = "requests"
+    """`hand`: folder of reviewed YAML files, relative to the suite's folder."""
+    model: Asked = Asked()
+    judge: Asked = Asked()
+    """Refuses requests under which a mutated call would be as good; none = the rules alone."""
+
+
+class Negatives(Record):
+    """Executed departures from intent."""
+
+    per_operator: int = Field(default=0, ge=0)
+    """At most so many of one operator for one task; 0 = none are made."""
+
+
+class Twins(Record):
+    """Tasks whose right end is a question or a refusal, made from complete ones."""
+
+    underspecified: int = Field(default=0, ge=0)
+    infeasible: int = Field(default=0, ge=0)
+
+
+class Splits(Record):
+    """Who goes where; primitives are split before anything is composed of them (DESIGN 5.7)."""
+
+    shares: dict[Part, float] = Field(default_factory=lambda: dict(SHARES))
+    unseen_servers: tuple[str, ...] = ()
+    """All their primitives go to `test-unseen-servers`, and no other."""
+    apart_from: tuple[str, ...] = ()
+    """Suites with which no task, primitive, chain or request may be shared; relative to the recipe's folder."""
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Splits:
+        if "test-unseen-servers" in self.shares:
+            raise ValueError("test-unseen-servers is made of `unseen_servers`, not of a share")
+        if not self.shares or any(share < 0 for share in self.shares.values()) or not sum(self.shares.values()):
+            raise ValueError("shares need a part with a share above 0")
+        return self
+
+
+class Spread(Record):
+    """Training rows: executed chains told in several words and contexts."""
+
+    trajectories: int = Field(default=20_000, ge=0)
+    pairs: int = Field(default=40_000, ge=0)
+    contexts: int = Field(default=4, gt=0, le=64)
+    """Most contexts (tools offered beside, system prompts) of one wording."""
+    offered: tuple[int, int] = (4, 20)
+    """Least and most tools offered."""
+    sample: int = Field(default=500, ge=0)
+    """Rows of each kind written into the sample files."""
+
+
+class Output(Record):
+    """What is made at the end."""
+
+    kind: Literal["suite", "training"] = "suite"
+    spread: Spread = Spread()
+
+
+class SynthRecipe(Record):
+    """All of a synthesis but the files that it names."""
+
+    name: Name
+    seed: int = 0
+    suite: str = "."
+    """Folder with `suite.yaml`, `fixtures/` and, for servers that the catalogue does not have, `recipes/`."""
+    servers: tuple[str, ...] = ()
+    """Empty = those of `suite.yaml`."""
+    worlds: tuple[Worlds, ...] = Field(min_length=1)
+    proposals: Proposals = Proposals()
+    chains: Chains = Chains()
+    requests: Requests = Requests()
+    negatives: Negatives = Negatives()
+    twins: Twins = Twins()
+    splits: Splits = Splits()
+    output: Output = Output()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SynthRecipe:
+        if self.proposals.proposer == "model" and not self.proposals.model.model:
+            raise ValueError("proposals.proposer is `model`, and proposals.model.model names none")
+        if self.requests.author == "model" and not self.requests.model.model:
+            raise ValueError("requests.author is `model`, and requests.model.model names none")
+        if self.requests.author == "hand" and self.requests.per_chain != 1:
+            raise ValueError("requests.per_chain is 1 where they are written by hand")
+        if self.output.kind == "training" and set(self.splits.shares) - {"train", "dev"}:
+            raise ValueError("training data has the parts train and dev only; tests are suites of their own")
+        names = [world.setup for world in self.worlds]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"world {twice!r} is there twice")
+        return self
+
+
+class LoadedRecipe(Record):
+    """A recipe, the file it came from, and its worlds with their servers."""
+
+    recipe: SynthRecipe
+    path: str
+    folder: str
+    """Of the suite."""
+    servers: tuple[str, ...]
+    worlds: tuple[World, ...]
+
+    @property
+    def suite(self) -> Path:
+        """Folder of the suite."""
+        return Path(self.folder)
+
+    @property
+    def fixtures(self) -> Path:
+        """Folder of the fixture trees."""
+        return self.suite / "fixtures"
+
+
+def load_recipe(path: Path, seed: int | None = None) -> LoadedRecipe:
+    """The recipe in a YAML file.
+
+    Args:
+        path: the file.
+        seed: instead of its own.
+
+    Raises:
+        InputError: it cannot be read, a field is wrong, or it names a world, server or folder that there is not.
+    """
+    value = read_yaml(path)
+    if not isinstance(value, dict):
+        raise InputError("is not a mapping", where=str(path), remedy="see docs/synthesis.md")
+    if seed is not None:
+        value = {**value, "seed": seed}
+    recipe = _validated(value, path)
+    suite = (path.parent / recipe.suite).resolve()
+    head = read_yaml(suite / "suite.yaml")
+    named = head.get("servers") if isinstance(head, dict) else None
+    servers = recipe.servers or tuple(map(str, named or ()))
+    if not servers:
+        raise InputError("names no servers", where=str(path), remedy="add `servers: [...]` here or in suite.yaml")
+    worlds = tuple(_world(world, servers, suite, path) for world in recipe.worlds)
+    strange = sorted(set(recipe.splits.unseen_servers) - set(servers))
+    if strange:
+        raise InputError(f"splits.unseen_servers: {strange[0]!r} is none of its servers", where=str(path))
+    return LoadedRecipe(recipe=recipe, path=str(path), folder=str(suite), servers=servers, worlds=worlds)
+
+
+def _validated(value: dict[str, object], path: Path) -> SynthRecipe:
+    try:
+        return SynthRecipe.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        where = f"{path}{_line_of(path, str(first['loc'][0])) if first['loc'] else ''}"
+        line = f"{field}: {what}{more}" if field else f"{what}{more}"
+        raise InputError(line, where=where, remedy="see docs/synthesis.md for the keys of a recipe") from None
+
+
+def _line_of(path: Path, key: str) -> str:
+    """`:LINE` of a top-level key; empty where it does not stand at the beginning of a line."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if re.match(rf"{re.escape(key)}\s*:", line):
+            return f":{number}"
+    return ""
+
+
+def _world(world: Worlds, servers: tuple[str, ...], suite: Path, path: Path) -> World:
+    if not (suite / "fixtures" / world.setup).is_dir():
+        raise InputError(f"there is no fixture {world.setup!r} in {suite / 'fixtures'}", where=str(path))
+    if strange := sorted(set(world.servers) - set(servers)):
+        raise InputError(f"world {world.setup!r}: {strange[0]!r} is none of its servers", where=str(path))
+    return World(setup=world.setup, now=world.now, servers=world.servers or servers)
+
+
+def tree_digest(folder: Path) -> str:
+    """SHA-256 (hex) of all files below a folder, by path and content; of nothing where there is no folder."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{content}\n".encode())
+    return digest.hexdigest()

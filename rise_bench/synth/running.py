@@ -1,0 +1,93 @@
+"""One stage after the other: keys and steps in, records out; bars, funnel, and the stage after which to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TypeVar
+
+from rise_bench.synth.folder import Row, SynthFolder
+from rise_bench.synth.funnel import Funnel, counted, level
+from rise_bench.synth.records import Dropped, Stage
+from rise_bench.synth.stages import Tick, work, work_in_a_row
+from rise_bench.types import Record
+
+__all__ = ["Progress", "Running", "Until"]
+
+I = TypeVar("I")  # noqa: E741 - an input
+R = TypeVar("R", bound=Record)
+
+Progress = Callable[[str], AbstractContextManager[Tick]]
+"""A bar for the stage of this name."""
+
+_KINDS: dict[str, Stage] = {
+    "entities": "propose",
+    "prove": "gate",
+    "twins": "author",
+    "twins-proved": "gate",
+}
+"""Files whose name is no stage of the records."""
+
+
+class Until(Exception):
+    """The last stage that was asked for is done."""
+
+
+class Running:
+    """Carries stages out in a folder.
+
+    Args:
+        until: raise `Until` after the stage of this name; empty = never.
+    """
+
+    def __init__(self, name: str, folder: SynthFolder, progress: Progress, workers: int, until: str = "") -> None:
+        self.folder = folder
+        self.funnel = Funnel(name=name)
+        self._progress = progress
+        self._workers = workers
+        self._until = until
+
+    def rows(
+        self, name: str, word: str, kind: type[R], inputs: Mapping[str, I], step: Callable[[I], Iterable[R | Dropped]]
+    ) -> list[Row[R]]:
+        """The rows of a stage, one an input, in the order of the inputs.
+
+        Raises:
+            Until: this was the last one wanted.
+            SetupError, RiseError, KeyboardInterrupt: as `work`.
+        """
+        with self._progress(name) as tick:
+            stage: Stage = _KINDS.get(name, name)  # type: ignore[arg-type]
+            rows = work(stage, self.folder.stage(name, kind), inputs, step, workers=self._workers, tick=tick)
+        self._ended(name, word, rows)
+        return rows
+
+    def made(
+        self, name: str, word: str, kind: type[R], inputs: Mapping[str, I], step: Callable[[I], Iterable[R | Dropped]]
+    ) -> list[R]:
+        """As `rows`, and of these only what was made."""
+        return [one for row in self.rows(name, word, kind, inputs, step) for one in row.made]
+
+    def streamed(
+        self,
+        name: Stage,
+        word: str,
+        kind: type[R],
+        inputs: Mapping[str, I],
+        stream: Callable[[list[I]], Iterator[R | Dropped]],
+        key_of: Callable[[R | Dropped], str],
+    ) -> list[R]:
+        """As `made`, for a stage that takes all inputs at once."""
+        with self._progress(name) as tick:
+            rows = work_in_a_row(name, self.folder.stage(name, kind), inputs, stream, key_of, tick=tick)
+        self._ended(name, word, rows)
+        return [one for row in rows for one in row.made]
+
+    def _ended(self, name: str, word: str, rows: Sequence[Row[R]]) -> None:
+        self.funnel = self.funnel.with_level(level(name, word, rows))
+        if name == self._until:
+            raise Until(name)
+
+    def count(self, name: str, word: str, inputs: int, made: int, dropped: Iterable[Dropped]) -> None:
+        """Count a stage that keeps no rows: it follows from what is there."""
+        self.funnel = self.funnel.with_level(counted(name, word, inputs, made, dropped))

@@ -1,0 +1,117 @@
+"""From proved tasks to training data: executed departures gated and balanced, then everything told in words and contexts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from rise_bench.synth import steps
+from rise_bench.synth.callonly import call_only
+from rise_bench.synth.context import Context
+from rise_bench.synth.gates import balanced
+from rise_bench.synth.keys import chain_key
+from rise_bench.synth.parting import Parting
+from rise_bench.synth.records import Draft, Entity, World
+from rise_bench.synth.running import Running
+from rise_bench.synth.training import Counts, Lesson, Material, Wording, spread
+from rise_bench.types import Task
+
+__all__ = ["lessons", "train"]
+
+Listed = dict[str, tuple[Entity, ...]]
+
+
+def lessons(
+    running: Running,
+    context: Context,
+    listed: Listed,
+    tasks: Sequence[Task],
+    complete: Mapping[str, Task],
+    origins: Mapping[str, str],
+) -> dict[str, Lesson]:
+    """Task id to its reference run with its executed departures, gated and balanced over all tasks.
+
+    `checks.json` is written beside: by operator what was declared and what observed, and how well calls alone tell chosen
+    from rejected.
+
+    Args:
+        complete: id to complete task, for the twins' origins.
+        origins: id of a twin to that of the task behind it.
+    """
+    seed = context.loaded.recipe.seed
+    worlds = {world.setup: world for world in context.loaded.worlds}
+    inputs: dict[str, tuple[Task, Task | None, World]] = {
+        f"{task.id} {task.digest()[:16]}": (task, complete.get(origins.get(task.id, "")), worlds[task.setup])
+        for task in tasks
+    }
+    made = running.made("negate", "with departures", Lesson, inputs, steps.lesson_step(context, listed))
+    by_id = {task.id: task for task in tasks}
+    found = [(one.negative, by_id[lesson.task]) for lesson in made for one in lesson.rejected]
+    kept, gone = balanced(found, seed=seed)
+    running.count("balance", "departures balanced", len(found), len(kept), gone)
+    stay = {one.digest() for one in kept}
+    left = [
+        lesson.model_copy(update={"rejected": tuple(one for one in lesson.rejected if one.negative.digest() in stay)})
+        for lesson in made
+    ]
+    _checks(running, made, left, seed)
+    return {lesson.task: lesson for lesson in left}
+
+
+def _checks(running: Running, made: Sequence[Lesson], left: Sequence[Lesson], seed: int) -> None:
+    table: dict[str, dict[str, object]] = {}
+    for lesson in made:
+        for one in lesson.rejected:
+            negative = one.negative
+            row = table.setdefault(negative.operator, {"declared": negative.declared, "observed": {}})
+            observed = row["observed"]
+            assert isinstance(observed, dict)
+            place = "/".join("none" if value is None else f"{value:g}" for value in negative.observed)
+            observed[place] = observed.get(place, 0) + 1
+    blind = call_only([one.pair for lesson in left for one in lesson.rejected], seed=seed)
+    told = {"operators": dict(sorted(table.items())), "call_only": asdict(blind) if blind else None}
+    running.folder.write("checks.json", json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+
+
+def train(
+    running: Running,
+    context: Context,
+    listed: Listed,
+    by_chain: Mapping[str, Sequence[Draft]],
+    twins: Mapping[str, str],
+    twin_tasks: Sequence[Task],
+    parting: Parting,
+) -> tuple[Counts, ...]:
+    """Rows of training data in the folder `training`.
+
+    Args:
+        by_chain: key of a chain to the drafts that tell it.
+        twins: id of a twin to that of the complete task behind it.
+        twin_tasks: the twins.
+    """
+    first = [some[0] for some in by_chain.values()]
+    tasks = [*(draft.task for draft in first), *twin_tasks]
+    learnt = lessons(running, context, listed, tasks, {draft.task.id: draft.task for draft in first}, twins)
+    told = {draft.task.id: by_chain[chain_key(draft.chain)] for draft in first}
+    servers = {world.setup: world.servers for world in context.loaded.worlds}
+    material: list[Material] = []
+    for task in tasks:
+        lesson = learnt.get(task.id)
+        if lesson is None:
+            continue
+        drafts = told.get(task.id, ())
+        material.append(
+            Material(
+                key=chain_key(drafts[0].chain) if drafts else task.id,
+                part=parting.part(task),
+                now=task.now,
+                servers=servers[task.setup] if drafts else task.servers,
+                lesson=lesson,
+                wordings=tuple(Wording(one.task.request, one.response) for one in drafts) or (Wording(task.request),),
+            )
+        )
+    target = running.folder.path / "training"
+    target.mkdir(exist_ok=True)
+    recipe = context.loaded.recipe
+    return spread(target, material, context.ground, recipe.output.spread, recipe.seed)
