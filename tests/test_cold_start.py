@@ -38,7 +38,7 @@ def test_the_overview_loads_no_heavy_library(words: list[str]) -> None:
 
 
 # these are nothing without servers: they may load their client
-STARTS = {"tasks check", "ground check", "ground add", "ground diff", "ground record", "ground replay"}
+STARTS = {"tasks check", "ground check", "ground add", "ground diff", "ground record", "ground replay", "synth"}
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name not in STARTS])

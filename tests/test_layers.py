@@ -17,6 +17,7 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py") if "probes" not in path.pa
 MODULE_OF = {
     "pyyaml": "yaml",
     "rank-bm25": "rank_bm25",
+    "scikit-learn": "sklearn",
     "python-dotenv": "dotenv",
     "huggingface-hub": "huggingface_hub",
     "lm-eval": "lm_eval",

@@ -133,7 +133,7 @@ def test_values_are_masked_wherever_they_are_said(books: Phrasebooks) -> None:
 
 def test_the_masked_test_sees_a_value_that_the_request_also_says_elsewhere(books: Phrasebooks) -> None:
     draft = written(two(), books, 1)[0]
-    chatty = draft.task.request + " The folder archive/2026, I mean, or rather 2026 in archive."
+    chatty = draft.task.request + " Call the plumber, that is all."
     gossip = draft.model_copy(update={"task": draft.task.model_copy(update={"request": chatty})})
     assert masked_rates([draft], books=books).recovered == 0.0
     assert masked_rates([gossip], books=books).recovered > 0.0
@@ -265,7 +265,10 @@ def test_a_phrasing_with_one_argument_alone_leaves_the_rest_to_fragments(books: 
         assert "w-101" in draft.task.request
 
 
-@pytest.mark.parametrize("server", ["filesystem", "calendar", "git", "memory", "tasks", "units", "excel", "sqlite"])
+@pytest.mark.parametrize(
+    "server",
+    ["agenda", "calendar", "excel", "filesystem", "git", "memory", "sqlite", "tasks", "todo", "units", "workdays"],
+)
 def test_every_known_call_of_a_server_can_be_asked_for_and_follows_from_the_request(
     server: str, books: Phrasebooks
 ) -> None:

@@ -18,7 +18,7 @@ from rise_bench.synth.critical import decide
 from rise_bench.synth.facts import facts_of
 from rise_bench.synth.records import Chain, Draft, Dropped, Entity, World
 from rise_bench.synth.reproduce import reproduce
-from rise_bench.types import Call, GroundSource, Task, Tool
+from rise_bench.types import Call, Derivation, Fact, GroundSource, Task, Tool
 
 WORLD = World(setup="desk", now=toy.NOW, servers=("files",))
 TOOLS: dict[str, Tool] = {tool.id: tool for server in toy.GROUND.servers for tool in server.tools}
@@ -123,6 +123,16 @@ def test_the_second_time_nothing_is_run_and_everything_is_the_same(tmp_path: Pat
     assert decided(chain, cache, ground) == first
     assert (ground.opened, cache.executed) == (0, 0)
     assert cache.found > 3
+
+
+def test_a_fact_that_no_slip_can_spoil_because_its_value_stands_everywhere_is_not_asked() -> None:
+    chain = chain_of(call("read", path="sales/2026-q1.txt"))
+    everywhere = Fact(
+        value="Total", about=("word",), derive=Derivation(op="find", pattern=r"(Total): 4180"), accept=("euro",)
+    )
+    found = decide(chain, [everywhere], toy.FolderGround(), TOOLS, Cache(), entities=ENTITIES)
+    assert isinstance(found, Dropped)
+    assert found.reason == "no outcome"
 
 
 def test_slips_in_calls_that_only_read_share_a_sandbox() -> None:

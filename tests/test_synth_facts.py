@@ -80,6 +80,16 @@ def test_echoes_ids_and_flags_are_no_news(value: JsonValue, arguments: dict[str,
     assert one("rate", value, arguments) == ()
 
 
+def test_a_cell_of_a_spreadsheet_is_told_by_the_names_of_its_row_and_column() -> None:
+    grid: JsonValue = {"values": [["Item", "Apr", "May"], ["Rent", 4350, 4351], ["Travel", 900, 2100]]}
+    fact = one("read_file", grid)[0]
+    assert fact.about[0] in ("apr", "may")
+    assert fact.about[1] in ("Rent", "Travel")
+    wanted = {("apr", "Rent"): 4350, ("may", "Rent"): 4351, ("apr", "Travel"): 900, ("may", "Travel"): 2100}
+    assert fact.value == wanted[fact.about[0], fact.about[1]]
+    assert [float(str(value)) for value in given(fact, json.dumps(grid, indent=1))] == [fact.value]
+
+
 def test_a_volatile_leaf_is_never_asked_for() -> None:
     assert one("rate", {"rate": 92.5})[0].value == 92.5
     assert one("rate", {"rate": 92.5}, volatile=("result:0:/rate",)) == ()

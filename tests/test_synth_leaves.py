@@ -109,6 +109,11 @@ def test_what_exists_comes_first_the_most_alike_before_the_others_and_only_of_th
     assert slips(one, existing)[:2] == existing[:2]
 
 
+def test_a_formula_slips_by_a_number_and_not_into_another_formula_altogether() -> None:
+    one = leaf("14 * 9.4", "expression")
+    assert slips(one, ["2340 * 18.5 / 100", "14 * 9.5"]) == ["14 * 10.4", "14 * 9.5"]
+
+
 def test_a_closing_remark_is_left_open_a_title_is_not() -> None:
     assert is_wording(leaf("All seats are taken", "completedDetails"))
     assert not is_wording(leaf("All seats are taken", "title"))

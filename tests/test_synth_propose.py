@@ -9,11 +9,11 @@ from pydantic import JsonValue
 
 from rise_bench.ground.contract import load_contract
 from rise_bench.score.calls import Tools
-from rise_bench.synth.plausible import texts
+from rise_bench.synth.plausible import texts, window
 from rise_bench.synth.propose import SchemaProposer, coverage, propose, scenarios
 from rise_bench.synth.queries import statements
 from rise_bench.synth.records import Entity, Primitive, Proposal, World
-from rise_bench.synth.seeds import varied_value
+from rise_bench.synth.seeds import Seed, brought_to, varied_value
 from rise_bench.types import Tool
 
 WORLD = World(setup="desk", now="2026-04-02T09:00:00Z", servers=("files", "book"))
@@ -177,3 +177,33 @@ def test_a_number_is_varied_within_its_size_and_a_day_within_two_weeks() -> None
     assert varied_value("on", "2026-01-02", rng) != "2026-01-02"
     assert varied_value("name", "Ada 7", rng) == "Ada 7"
     assert varied_value("flag", True, rng) is True
+
+
+def test_a_window_of_listing_spans_now() -> None:
+    schema: dict[str, JsonValue] = {"type": "string", "format": "date-time"}
+    assert window("start", schema, WORLD.now)[0] < WORLD.now < window("end", schema, WORLD.now)[0]
+    assert window("title", {"type": "string"}, WORLD.now) == []
+
+
+def test_dates_of_known_good_calls_are_brought_to_the_worlds_now_and_birthdays_stay() -> None:
+    seed = Seed({"start": "2026-01-20T08:30:00Z", "born": "1990-05-17", "on": ["2026-01-02"]}, frozenset(), frozenset())
+    moved = brought_to(seed, "2026-04-02T09:00:00Z").arguments
+    assert moved == {"start": "2026-04-21T08:30:00Z", "born": "1990-05-17", "on": ["2026-04-03"]}
+
+
+def test_an_edit_speaks_of_lines_that_are_in_its_file() -> None:
+    contract = load_contract("filesystem")
+    assert contract is not None
+    edit = next(one for one in contract.server.tools if one.name == "edit_file")
+    world = WORLD.model_copy(update={"servers": ("filesystem",)})
+    digest, lists = world.digest(), "filesystem.list_directory"
+    here = [Entity(world=digest, kind="file", value=f"{{root}}/{n}.md", tool=lists) for n in "ab"]
+    here += [
+        Entity(world=digest, kind="line", value=f"Budget of {n}", tool=lists, within={"path": f"{{root}}/{n}.md"})
+        for n in "ab"
+    ]
+    made = [proposal.arguments for proposal in SchemaProposer().propose(world, edit, here, 1)]
+    assert made
+    for arguments in made:
+        name = str(arguments["path"])[-4]
+        assert f"'oldText': 'Budget of {name}'" in str(arguments["edits"])

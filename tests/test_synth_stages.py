@@ -76,9 +76,17 @@ def test_a_line_that_a_killed_writer_left_unfinished_is_done_again(tmp_path: Pat
 def test_a_stage_is_complete_only_for_as_many_inputs_as_its_last_line_says(tmp_path: Path) -> None:
     work("propose", stage(tmp_path), INPUTS, Step(), workers=1, tick=quiet)
     file = stage(tmp_path)
-    assert file.complete(12)
-    assert not file.complete(13)
+    assert file.complete(INPUTS)
+    assert not file.complete([*INPUTS, "one more"])
     assert json.loads((tmp_path / "entities.jsonl").read_text().splitlines()[-1]) == {"done": 12}
+
+
+def test_as_many_other_inputs_are_not_taken_for_those_that_were_done(tmp_path: Path) -> None:
+    work("propose", stage(tmp_path), INPUTS, Step(), workers=1, tick=quiet)
+    again = Step()
+    other = {f"other {key}": value for key, value in INPUTS.items()}
+    assert len(work("propose", stage(tmp_path), other, again, workers=1, tick=quiet)) == 12
+    assert sorted(again.asked) == list(range(12))
 
 
 def test_an_input_that_faults_is_done_again_after_the_others(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ PARTS = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,8}(\.[a-z]{2,4})?", fullmatch=True)
 def test_a_path_is_read_back_with_or_without_its_root(parts: list[str], rooted: bool) -> None:
     value = "/".join((["{root}"] if rooted else []) + parts)
     ways = verbalise(value, "path")
-    assert len(ways) >= (1 if len(parts) == 1 else 4)
+    assert len(ways) >= (4 if len(parts) > 1 and "." in parts[-1] else 1)
     assert all(same_value(value, read(way.words, "path"), "path") for way in ways)
 
 

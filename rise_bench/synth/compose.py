@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from random import Random
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import Field
 
@@ -31,16 +31,20 @@ _CHOICE = 80
 """Steps, or neighbours, that are weighed at a time."""
 
 
+_LENGTHS = {1: 0.2, 2: 0.25, 3: 0.2, 4: 0.13, 5: 0.09, 6: 0.06, 7: 0.04, 8: 0.03}
+_SHAPES: dict[Shape, float] = {"serial": 0.6, "parallel": 0.2, "mixed": 0.2}
+
+
 class Plan(Record):
     """How many chains of which kinds are wanted."""
 
     count: int = Field(default=600, ge=1)
     """Chains in all, over all worlds."""
-    lengths: dict[int, float] = Field(
-        default_factory=lambda: {1: 0.2, 2: 0.25, 3: 0.2, 4: 0.13, 5: 0.09, 6: 0.06, 7: 0.04, 8: 0.03}
+    lengths: dict[Annotated[int, Field(ge=1, le=8)], float] = Field(
+        default_factory=lambda: dict(_LENGTHS), min_length=1
     )
     """Length (1 to 8) to its share."""
-    shapes: dict[Shape, float] = Field(default_factory=lambda: {"serial": 0.6, "parallel": 0.2, "mixed": 0.2})
+    shapes: dict[Shape, float] = Field(default_factory=lambda: dict(_SHAPES))
     """Shape to its share among chains of more than one call."""
     per_pair: int = Field(default=6, ge=1)
     """Chains in which the same primitive may follow the same other one."""
@@ -128,7 +132,7 @@ class _Composer:
         made = 0
         barren: Counter[str] = Counter()
         for _ in range(self._wanted * _TRIES):
-            if made == self._wanted:
+            if made == self._wanted or not self._shares:
                 return
             length, shape = self._most_wanted(made)
             start = self._start(barren)

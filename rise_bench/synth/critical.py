@@ -72,7 +72,7 @@ def decide(
         source: live ground.
         tools: by id.
         cache: where runs are kept.
-        primitives: verified calls; the arguments of those in the same world are slips that exist.
+        primitives: verified calls; the arguments of those on the same fixture are slips that exist.
         entities: values that servers list; those of the same world are slips that exist.
 
     Raises:
@@ -112,7 +112,8 @@ def _proved(chain: Chain, task: Task, trials: _Trials, decisions: tuple[Decision
     """The draft, if the task holds as one written by hand must, and still does with all competing values in its facts."""
     proof = prove_recorded(task, trials.source, trials.base, trials.cache.run)
     if not proof.holds:
-        return _dropped(chain, "not proved", proof.findings[0].what)
+        refused = next(finding for finding in proof.findings if finding.severity == "refused")
+        return _dropped(chain, "not proved", refused.what)
     task = proof.task.model_copy(update={"answer": _with_competing(task.answer, trials)})
     message = final_message(task, trials.base.root)
     for verdict in score(task, trajectory_of(task, trials.base, message), trials.source.ground):
@@ -158,7 +159,7 @@ class _Trials:
     ran: list[Played] = field(default_factory=list)
     """Runs with a slip in which every call succeeded."""
     weak: set[int] = field(default_factory=set)
-    """Numbers of facts that changed although telling the reference's value would still pass as supported."""
+    """Numbers of facts that changed with an argument and show it by no slip: their values stand in many results."""
     outcome: Outcome = field(init=False)
 
     def __post_init__(self) -> None:
@@ -171,18 +172,24 @@ class _Trials:
         tried: list[Counterfactual] = []
         near: list[JsonValue] = []
         accept: list[JsonValue] = []
+        hidden: set[int] = set()
         for value in slips(leaf, neighbours.of(leaf))[:_MOST]:
             seen, played = self._with(leaf, value)
             tried.append(seen)
             if seen.ran and seen.changed == "nothing" and kind_of(leaf) == "enum":
                 accept.append(value)
-            if _counts(seen) and played is not None and self._shows(played):
-                near.append(value)
+            if _counts(seen) and played is not None:
+                if self._shows(played):
+                    near.append(value)
+                else:
+                    hidden |= self.outcome.changed_facts(played)
             if len(near) >= _ENOUGH:
                 break
         critical = None
         if near:
             critical = self._critical(leaf, near, accept, tried)
+        else:
+            self.weak |= hidden
         decision = Decision(
             call=leaf.call,
             argument=leaf.pointer,
@@ -238,16 +245,10 @@ class _Trials:
         return Counterfactual(value=value, ran=True, changed=changed, where=where), played
 
     def _shows(self, played: Played) -> bool:
-        """Would the scorers tell it from the reference, were the reference's facts told after it?
-
-        Where they would not, the facts that changed are too weak: their values stand in many results.
-        """
+        """Would the scorers tell it from the reference, were the reference's facts told after it?"""
         message = final_message(self.task, played.root)
         verdict = score(self.task, trajectory_of(self.task, played, message), self.source.ground)[1]
-        if not verdict.details.get("outcome_equal"):
-            return True
-        self.weak |= self.outcome.changed_facts(played)
-        return False
+        return not verdict.details.get("outcome_equal")
 
 
 def _counts(seen: Counterfactual) -> bool:

@@ -15,6 +15,7 @@ from rise_bench.refs import ROOT, result_value, substitute_root
 from rise_bench.score.calls import Tools, tools_of
 from rise_bench.synth.extract import LONGEST, TEXTS, found_in, read_value
 from rise_bench.synth.kinds import FILE, FOLDER, extensions, tool_noun, wanted, words
+from rise_bench.synth.plausible import window
 from rise_bench.synth.records import Entity, World
 from rise_bench.types import GroundSession, GroundSource, Task, Tool, ToolCall, ToolResult, canonical
 
@@ -67,7 +68,7 @@ def entities(source: GroundSource, world: World) -> list[Entity]:
 
     Only tools of effect `read` are called. A server that cannot be opened or dies lists what it did before.
     """
-    lister = _Lister(world.digest())
+    lister = _Lister(world.digest(), world.now)
     lister.note(Entity(world=world.digest(), kind=FOLDER, value=ROOT, tool=""))
     for name in (*world.servers, *_file_lister(source, world)):
         tools = [tool for server in source.ground.servers if server.name == name for tool in server.tools]
@@ -89,6 +90,7 @@ class _Lister:
     """What was found so far, and which calls were made."""
 
     world: str
+    now: str
     found: list[Entity] = field(default_factory=list)
     by_kind: dict[str, list[Entity]] = field(default_factory=lambda: defaultdict(list))
     seen: set[str] = field(default_factory=set)
@@ -151,6 +153,8 @@ class _Lister:
             return self._selects()
         if not isinstance(schema, dict) or schema.get("type") not in ("string", "integer", "array"):
             return []
+        if around := window(name, schema, self.now):
+            return [*around]
         known = [entity.value for entity in self.by_kind.get(kind, ())]
         if kind == FILE and (ends := extensions(tool, name, schema)):
             known = [value for value in known if str(value).rpartition(".")[2].lower() in ends]

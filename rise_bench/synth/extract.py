@@ -42,6 +42,7 @@ TEXTS = frozenset({FILE, "content", "contents", "text", "media"})
 _MEASURES = frozenset([
     "size", "total", "count", "created", "modified", "updated", "accessed", "permission", "mode", "timestamp", "time",
     "duration", "version", "cid", "notnull", "pk", "dflt", "length", "byte", "success", "error", "ok", "elapsed",
+    "limit", "offset", "ctag", "etag", "page", "permissions",
 ])  # fmt: skip
 """Fields that measure a thing, or tell how a call went."""
 

@@ -14,6 +14,7 @@ from rise_bench.errors import InputError
 from rise_bench.refs import ROOT, bindings, escape, resolve
 from rise_bench.score.answer import derive, is_value_of
 from rise_bench.score.text import contains_phrase, normal_text, tokens
+from rise_bench.synth.facts_in_grids import of_grids
 from rise_bench.synth.facts_in_records import Seen, of_fields, of_records
 from rise_bench.synth.facts_in_text import of_text
 from rise_bench.synth.records import Chain
@@ -109,7 +110,7 @@ def _seen(chain: Chain, call: int, tool: Tool) -> Iterable[Seen]:
         for text, pointer in _texts(read):
             if not _is_volatile(pointer, volatile):
                 found += of_text(text, tool)
-        found += of_records(read, tool)
+        found += [*of_records(read, tool), *of_grids(read)]
     found += of_fields(read, tool, counts_only=writes)
     return [one for one in found if not any(_is_volatile(pointer, volatile) for pointer in one.pointers)]
 

@@ -21,7 +21,7 @@ from rise_bench.synth.kinds import FILE, FOLDER, LABELS, extensions, field_kind,
 from rise_bench.synth.plausible import numbers, texts
 from rise_bench.synth.queries import statements
 from rise_bench.synth.records import Entity, World
-from rise_bench.synth.seeds import Seed, bare_paths, seeds_of, varied_value
+from rise_bench.synth.seeds import Seed, bare_paths, brought_to, seeds_of, varied_value
 from rise_bench.types import Tool, canonical
 
 __all__ = ["Filler", "plain", "properties_of", "required_of"]
@@ -94,7 +94,7 @@ class Filler:
         self.tool = tool
         self.properties = properties_of(tool)
         self.required = required_of(tool)
-        self.seeds = seeds_of(tool.id)
+        self.seeds = tuple(brought_to(seed, world.now) for seed in seeds_of(tool.id))
         self._now = world.now
         self._known = known
         self._rng = rng
@@ -211,7 +211,9 @@ class Filler:
         if is_sql(self.tool, name):
             found += statements(self.tool, self._known, self._rng, OPTIONS)
         found += self._fresh(name, schema) + self._terms(name, schema) + self._edits(name, schema, variant)
-        if not found and seed is not None and name in seed.arguments and name not in seed.paths:
+        if fitting := self._allowed(schema, found):
+            return fitting
+        if seed is not None and name in seed.arguments and name not in seed.paths:
             value = seed.arguments[name]
             other = varied_value(name, value, self._rng) if variant >= len(self.seeds) else value
             if variant < len(self.seeds) or other != value:
@@ -227,8 +229,14 @@ class Filler:
         found += self._structured(name, schema, variant)
         if not found and "default" in schema:
             found.append(schema["default"])
+        return self._allowed(schema, found)
+
+    def _allowed(self, schema: Mapping[str, JsonValue], values: Iterable[JsonValue]) -> list[JsonValue]:
+        """The values that the schema allows, each once."""
         allows = self._judge(schema)
-        unique: dict[str, JsonValue] = {canonical(value): value for value in found if value is not None and allows(value)}
+        unique: dict[str, JsonValue] = {
+            canonical(value): value for value in values if value is not None and allows(value)
+        }
         return [*unique.values()][:OPTIONS]
 
     def _fresh(self, name: str, schema: dict[str, JsonValue]) -> list[JsonValue]:

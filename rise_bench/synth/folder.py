@@ -10,7 +10,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -77,9 +77,9 @@ class StageFile(Generic[R]):
         """Is the input with this key finished?"""
         return key in self._offsets
 
-    def complete(self, inputs: int) -> bool:
-        """Does the file's last line say that so many inputs were seen?"""
-        return self._done == inputs
+    def complete(self, inputs: Collection[str]) -> bool:
+        """Are all these inputs finished, and does the file's last line say that the stage has seen so many?"""
+        return self._done == len(inputs) and all(key in self._offsets for key in inputs)
 
     def add(self, row: Row[R]) -> None:
         """Keep what one input gave. Called from many threads.

@@ -13,8 +13,9 @@ from rise_bench.model.oracle import final_message
 from rise_bench.played import Played
 from rise_bench.refs import bindings, resolve, result_value
 from rise_bench.score.answer import Answer, derive, is_value_of, judge_fact
+from rise_bench.synth.derivations import ISO_DATE, ISO_MOMENT, NUMBER
 from rise_bench.synth.records import Chain
-from rise_bench.types import Fact, Task, canonical
+from rise_bench.types import Derivation, Fact, Task, canonical
 
 __all__ = ["Outcome", "texts_of", "told"]
 
@@ -30,11 +31,8 @@ def texts_of(played: Played) -> list[str]:
 def told(facts: Sequence[Fact], played: Played) -> tuple[Fact, ...]:
     """Those of the facts that follow from the texts of an honest run, and that a plain sentence about each states."""
     texts = texts_of(played)
-    holding = [
-        fact
-        for fact in facts
-        if fact.derive is not None and any(is_value_of(value, fact) for value in derive(fact.derive, texts))
-    ]
+    holding = [fitted for fact in facts for fitted in (fact, _alone(fact)) if _follows(fitted, texts)]
+    holding = [fact for number, fact in enumerate(holding) if fact.value not in [one.value for one in holding[:number]]]
     if not holding:
         return ()
     task = Task(id="told", request="", answer=tuple(holding))
@@ -45,6 +43,16 @@ def told(facts: Sequence[Fact], played: Played) -> tuple[Fact, ...]:
         if finding.stated and finding.supported:
             kept.append(fact)
     return tuple(kept)
+
+
+def _follows(fact: Fact, texts: Sequence[str]) -> bool:
+    return fact.derive is not None and any(is_value_of(value, fact) for value in derive(fact.derive, texts))
+
+
+def _alone(fact: Fact) -> Fact:
+    """The fact by the rule for a server that shows nothing but the value, whatever it sends beside the text."""
+    shape = {"number": NUMBER, "date": ISO_DATE, "datetime": ISO_MOMENT}.get(fact.type, r"[^\n]{1,80}")
+    return fact.model_copy(update={"derive": Derivation(op="find", pattern=rf"\A\s*({shape})\s*\Z")})
 
 
 class Outcome:

@@ -15,7 +15,7 @@ from rise_bench.store import read_yaml
 from rise_bench.synth.kinds import words
 from rise_bench.types import Record
 
-__all__ = ["numbers", "texts"]
+__all__ = ["numbers", "texts", "window"]
 
 VALUES = Path(__file__).parent / "values.yaml"
 
@@ -77,6 +77,16 @@ def _filled(value: str, now: str) -> str:
         return (today + timedelta(days=int(match[1] or 0))).date().isoformat()
 
     return re.sub(r"\{day([+-]\d+)?\}", day, value)
+
+
+def window(name: str, schema: dict[str, JsonValue], now: str) -> list[str]:
+    """For an argument that takes an instant or a day: the beginning or the end of some months around `now`, else nothing."""
+    told = set(words(name))
+    form = _dated(schema.get("format"), str(schema.get("description", "")).casefold(), " ".join(words(name)))
+    if form not in ("date", "datetime") or schema.get("type") != "string":
+        return []
+    days = 90 if told & {"end", "until", "to", "before", "latest", "max"} else -60
+    return [_filled(f"{{day{days:+d}}}" + ("T00:00:00Z" if form == "datetime" else ""), now)]
 
 
 def numbers(name: str, schema: dict[str, JsonValue], rng: random.Random) -> list[JsonValue]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from pydantic import JsonValue
 
-from rise_bench.ground.probes import PROBES, load_probes
+from rise_bench.ground.probes import PROBE_CLOCK, PROBES, load_probes
 from rise_bench.refs import ROOT
 
-__all__ = ["Seed", "bare_paths", "seeds_of", "varied_value"]
+__all__ = ["Seed", "bare_paths", "brought_to", "seeds_of", "varied_value"]
+
+
+_CLOCK = datetime.fromisoformat(PROBE_CLOCK).date()
+_DAY = re.compile(r"(?<!\d)\d{4}-\d\d-\d\d(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,15 @@ def _seeds(server: str) -> dict[str, tuple[Seed, ...]]:
 
 def _seed(arguments: Mapping[str, JsonValue], there: set[str]) -> Seed:
     holes = {name for name, value in arguments.items() if _bound(value)}
-    paths = {name for name, value in arguments.items() if isinstance(value, str) and _bare(value) in there}
+    paths = {name for name, value in arguments.items() if _is_there(value, there)}
     return Seed({n: v for n, v in arguments.items() if n not in holes}, frozenset(holes), frozenset(paths))
+
+
+def _is_there(value: JsonValue, there: set[str]) -> bool:
+    """Is a value a path of the probes' own files, or a list of such?"""
+    if isinstance(value, list):
+        return bool(value) and all(_is_there(item, there) for item in value)
+    return isinstance(value, str) and _bare(value) in there
 
 
 def _bare(path: str) -> str:
@@ -61,6 +72,31 @@ def _bound(value: JsonValue) -> bool:
     if isinstance(value, dict):
         return bool(value.keys() & {"$ref", "$find", "$number"}) or any(_bound(item) for item in value.values())
     return isinstance(value, list) and any(_bound(item) for item in value)
+
+
+def brought_to(seed: Seed, now: str) -> Seed:
+    """The call with its dates as far from `now` as they were from the probes' clock; dates of other years stay."""
+    try:
+        days = datetime.fromisoformat(now).date() - _CLOCK
+    except ValueError:
+        return seed
+    return replace(seed, arguments={name: _moved(value, days) for name, value in seed.arguments.items()})
+
+
+def _moved(value: JsonValue, days: timedelta) -> JsonValue:
+    if isinstance(value, dict):
+        return {key: _moved(item, days) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_moved(item, days) for item in value]
+    return re.sub(_DAY, lambda day: _later(day[0], days), value) if isinstance(value, str) else value
+
+
+def _later(day: str, days: timedelta) -> str:
+    try:
+        found = date.fromisoformat(day)
+    except ValueError:
+        return day
+    return (found + days).isoformat() if abs(found - _CLOCK) < timedelta(366) else day
 
 
 def bare_paths(tool: str) -> bool:
@@ -92,9 +128,7 @@ def varied_value(name: str, value: JsonValue, rng: random.Random) -> JsonValue:
 def _varied_text(name: str, value: str, rng: random.Random) -> str:
     days = rng.randint(1, 14)
     try:
-        value = re.sub(
-            r"\b\d{4}-\d\d-\d\d\b", lambda day: (date.fromisoformat(day[0]) + timedelta(days)).isoformat(), value
-        )
+        value = re.sub(_DAY, lambda day: (date.fromisoformat(day[0]) + timedelta(days)).isoformat(), value)
     except ValueError:
         return value
     if re.search(r"expr|formula|equation", name):

@@ -21,6 +21,7 @@ __all__ = ["Neighbours", "slips"]
 
 _MOST_EXISTING = 3
 _MOST_MADE = 2
+_FORMULA = re.compile(r"[\d)]\s*[*/+^]\s*[\d(]|\d\s+-\s+\d|\w\(.*\)")
 _SAME_QUERY = 0.75
 """A query as unlike as this asks for something else altogether: nobody slips so far."""
 
@@ -30,14 +31,14 @@ class Neighbours:
 
     Args:
         chain: whose world it is.
-        primitives: verified calls; those of other worlds are left out.
+        primitives: verified calls; those on other fixtures are left out.
         entities: values that servers list; those of other worlds are left out.
     """
 
     def __init__(self, chain: Chain, primitives: Iterable[Primitive] = (), entities: Iterable[Entity] = ()) -> None:
         world = chain.world.digest()
         self._entities = [entity for entity in entities if entity.world == world]
-        self._calls = [one for one in primitives if one.world == chain.world]
+        self._calls = [one for one in primitives if one.world.setup == chain.world.setup]
         self._chain = chain
 
     def of(self, leaf: Leaf) -> list[JsonValue]:
@@ -122,9 +123,10 @@ def slips(leaf: Leaf, existing: Sequence[JsonValue]) -> list[JsonValue]:
     if leaf.bound:
         return list(existing[:_MOST_EXISTING])
     numeric = isinstance(leaf.value, int | float)
-    if kind_of(leaf) == "sql":
+    if kind_of(leaf) == "sql" or (isinstance(leaf.value, str) and _FORMULA.search(leaf.value)):
         alike = [other for other in existing if _alike(leaf.value, other) >= _SAME_QUERY]
-        return _distinct(leaf, [*_renamed(leaf), *made[:_MOST_MADE], *alike[:_MOST_EXISTING]])
+        turned = _renamed(leaf) if kind_of(leaf) == "sql" or not made else []
+        return _distinct(leaf, [*turned, *made[:_MOST_MADE], *alike[:_MOST_EXISTING]])
     first, second = (made, existing) if numeric else (existing, made)
     found = [*first[: _MOST_MADE if numeric else _MOST_EXISTING], *second[:_MOST_MADE]]
     if not found or (not made and not numeric):

@@ -21,6 +21,9 @@ _Word = Callable[[str, str], str]
 _SLOT = re.compile(r"\{([A-Za-z_][\w-]*)(:on)?\}")
 _WRITTEN = re.compile(r"\d{4}-\d{2}-\d{2}")
 """A day as machines write it."""
+_BEGINS = re.compile(r"(?:^|[.?!] )$")
+_SMALL = re.compile(r"(?:the|this|today|tomorrow|yesterday|noon|half|quarter|a week|[a-z]+ days ago)\b(?! \w+ folder)")
+"""Words for a day or an hour, which take a capital where a sentence begins with them."""
 _MARK = re.compile("\ue000(\\d+)\ue001")
 
 
@@ -103,7 +106,12 @@ class Speaker:
 
     def filled(self, text: str) -> str:
         """The text with the words in."""
-        return self._resolved(text, lambda _, words: words)
+        while match := _MARK.search(text):
+            words = self._words[int(match[1])][1]
+            if _BEGINS.search(text[: match.start()]) and _SMALL.match(words):
+                words = words[0].upper() + words[1:]
+            text = text[: match.start()] + words + text[match.end() :]
+        return text
 
     def skeleton(self, text: str) -> str:
         """The text with `<argument>` in place of the words; what stands for an earlier result stays."""

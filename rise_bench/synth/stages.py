@@ -58,7 +58,7 @@ def work(
         RiseError, KeyboardInterrupt: as `step`; what was done is kept.
     """
     total = len(inputs)
-    if not file.complete(total):
+    if not file.complete(inputs):
         left = {key: value for key, value in inputs.items() if not file.has(key)}
         tick(total - len(left), total)
         faulted = _round(file, left, step, workers, lambda n: tick(total - len(left) + n, total))
@@ -142,7 +142,7 @@ def work_in_a_row(
     """
     total = len(inputs)
     for number in range(_ROUNDS):
-        if file.complete(total):
+        if file.complete(inputs):
             break
         left = {key: value for key, value in inputs.items() if not file.has(key)}
         before = done = total - len(left)

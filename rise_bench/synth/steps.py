@@ -203,11 +203,14 @@ def twin_step(
             made = twins_of(draft, written) if written else iter(())
         else:
             made = _by_rule(context, draft, listed)
+        names: dict[str, int] = {}
         for twin in made:
             if isinstance(twin, Dropped):
                 yield twin
-            else:
-                yield Twin(origin=draft.task.id, task=twin)
+                continue
+            number = names[twin.id] = names.get(twin.id, 0) + 1
+            told = twin if number == 1 else twin.model_copy(update={"id": f"{twin.id}-{number}"})
+            yield Twin(origin=draft.task.id, task=told)
 
     return step
 

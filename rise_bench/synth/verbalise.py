@@ -218,7 +218,7 @@ def _path_ways(value: str) -> list[Spoken]:
         return [Spoken(_HERE, "verbaliser")]
     folder, name = posixpath.split(plain)
     ways = [Spoken(plain if " " not in plain else f'"{plain}"', "verbatim")]
-    if folder and " " not in plain:
+    if folder and "." in name and " " not in plain:  # `2026 in archive` does not sound like a folder
         ways += [Spoken(f"{name} in {folder}", "verbaliser"), Spoken(f"{name} in the {folder} folder", "verbaliser")]
         ways.append(Spoken(f"{name} under {folder}", "verbaliser"))
     return ways
