@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date, timedelta
+from decimal import Decimal
 
 from pydantic import JsonValue
 
@@ -42,8 +43,9 @@ def _near_text(value: str) -> list[JsonValue]:
         return [moved]
     if numbers := list(re.finditer(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])", value)):
         last = numbers[-1]
-        more = str(float(last.group()) + 1) if "." in last.group() else str(int(last.group()) + 1)
-        return [value[: last.start()] + more + value[last.end() :]]
+        number = last.group()
+        more = str(Decimal(number) + 1) if "." in number else str(int(number) + 1)
+        return [value[: last.start()] + more.zfill(len(number)) + value[last.end() :]]  # `03` is followed by `04`
     return []
 
 

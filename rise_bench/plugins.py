@@ -57,6 +57,7 @@ _EXTRA_OF = {
     "lm_eval": "lmeval",
     "inspect_ai": "inspect",
     "ray": "ray",
+    "sklearn": "synth",
 }
 """Libraries that come with an extra of this package."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from rise_bench.ground.contract import Contract
 from rise_bench.ground.recipe import Recipe
 from rise_bench.store import write_atomic
+from rise_bench.synth.recipe import SynthRecipe
 from rise_bench.types import Conditions, Ground, Record, RunSpec, Scored, Suite, Task, Trajectory
 
 __all__ = ["FOLDER", "FORMATS", "render"]
@@ -20,6 +21,7 @@ FORMATS: tuple[type[Record], ...] = (
     RunSpec,
     Scored,
     Suite,
+    SynthRecipe,
     Task,
     Trajectory,
 )

@@ -10,7 +10,7 @@ import pytest
 from rise_bench.cli import COMMANDS
 
 HEAVY = {
-    "datasets", "jinja2", "jsonschema", "mcp", "numpy", "openai", "pandas", "pydantic", "rich", "scipy", "sqlglot",
+    "datasets", "jinja2", "jsonschema", "mcp", "numpy", "openai", "pandas", "pydantic", "rich", "scipy", "sklearn", "sqlglot",
     "torch", "transformers", "yaml",
 }  # fmt: skip
 PROBE = """

@@ -130,6 +130,94 @@ def test_json_lines_are_named_by_position_or_by_their_own_fields(tmp_path: Path)
     assert leaves(tmp_path, rules) == keyed
 
 
+def test_json_lines_with_ids_are_read_by_field_so_that_one_stamp_leaves_the_others_comparable(tmp_path: Path) -> None:
+    one = {"id": 3, "name": "Pay", "tags": ["a/b"], "done": None}
+    write(tmp_path, "t.jsonl", json.dumps(one) + "\n\n" + json.dumps({"id": 12, "at": "09:00"}))
+    found = leaves(tmp_path)
+    assert found == {
+        "t.jsonl#id/3/id": "3",
+        "t.jsonl#id/3/name": '"Pay"',
+        "t.jsonl#id/3/tags/0": '"a/b"',
+        "t.jsonl#id/3/done": "null",
+        "t.jsonl#id/12/id": "12",
+        "t.jsonl#id/12/at": '"09:00"',
+    }
+
+
+def test_the_order_of_json_lines_with_ids_is_a_leaf_where_it_does_not_follow_from_them(tmp_path: Path) -> None:
+    write(tmp_path, "t.jsonl", '{"id": "b"}\n{"id": "a"}')
+    assert leaves(tmp_path) == {"t.jsonl#id/b/id": '"b"', "t.jsonl#id/a/id": '"a"', "t.jsonl#ids": '["b","a"]'}
+
+
+@pytest.mark.parametrize("second", ['{"id": 1}', '{"id": "2"}', '{"id": true}', '{"name": "x"}', "[2]"])
+def test_json_lines_without_ids_of_their_own_stay_lines(tmp_path: Path, second: str) -> None:
+    write(tmp_path, "t.jsonl", '{"id": 1, "a": 2}\n' + second)
+    assert set(leaves(tmp_path)) == {"t.jsonl#/0", "t.jsonl#/1"}
+
+
+FRONT = """---
+id: TASK-3
+day: '2026-01-05 09:00'
+due: 2026-01-05
+count: 03
+labels: [building, "a #b"]
+plan:
+  - {by: ruben}
+none: []
+---
+
+# Grey
+
+---
+two coats
+"""
+
+
+def test_a_front_matter_is_read_by_field_as_text_and_what_is_below_it_is_the_files_own_leaf(tmp_path: Path) -> None:
+    write(tmp_path, "a.md", FRONT)
+    expected = {
+        "a.md": "\n# Grey\n\n---\ntwo coats\n",
+        "a.md#/id": "TASK-3",
+        "a.md#/day": "2026-01-05 09:00",
+        "a.md#/due": "2026-01-05",
+        "a.md#/count": "03",
+        "a.md#/labels/0": "building",
+        "a.md#/labels/1": "a #b",
+        "a.md#/plan/0/by": "ruben",
+        "a.md#/none": "[]",
+    }
+    assert leaves(tmp_path) == expected
+    write(tmp_path, "a.md", FRONT.replace("due: 2026-01-05", 'due: "2026-01-05"').replace("\n---\n\n", "\r\n---\r\n\n"))
+    assert leaves(tmp_path) == expected
+
+
+def test_a_key_that_a_front_matter_repeats_is_not_lost(tmp_path: Path) -> None:
+    write(tmp_path, "a.md", "---\na: 1\na: 2\n---\n")
+    assert leaves(tmp_path) == {"a.md": "", "a.md#/a": "1", "a.md#/a.2": "2"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# Title\n\n---\na: 1\n---\n",
+        "---\nno mapping\n---\nx",
+        "---\n---\nx",
+        "---\na: 1\nx",
+        "---\na: 1 # said by Ada\n---\nx",
+        "---\n# said by Ada\na: 1\n---\nx",
+        "---\na: [1\n---\nx",
+        "---\na: &a [*a]\n---\nx",
+        "---\n? [1]\n: 2\n---\nx",
+        "---\na: " + "[" * 5_000 + "\n---\nx",
+        "---\na: " + "b" * 20_000 + "\n---\nx",
+        "---\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9) if n else 1}]\n" for n in range(9)) + "---\nx",
+    ],
+)
+def test_what_no_leaf_of_a_front_matter_would_hold_leaves_the_file_whole(tmp_path: Path, text: str) -> None:
+    write(tmp_path, "a.md", text)
+    assert leaves(tmp_path) == {"a.md": text}
+
+
 def test_a_database_is_read_by_row_with_what_its_log_still_holds(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "shop.db")
     connection.execute("PRAGMA journal_mode=WAL")

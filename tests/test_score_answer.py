@@ -123,6 +123,14 @@ def test_a_slot_is_filled_by_a_wrong_value_that_the_trajectory_supports_and_not_
     assert not _judge("The owner is Zoe.", OWNER).slot
 
 
+@pytest.mark.parametrize("number", ["300", "14:00", "2026-04-01", "-1,200.50"])
+def test_a_number_of_the_results_fills_no_slot_of_a_name_but_one_of_a_number_without_a_type(number: str) -> None:
+    results = (f"Maria: extension {number}", "order 301")
+    assert not _judge(f"Owner: {number}.", OWNER, results=results).slot
+    order = {"value": "301", "type": "text", "about": ["order"]}
+    assert _judge(f"Order: {number}.", order, results=results).slot
+
+
 def test_whole_numbers_must_be_equal_and_fractions_may_be_rounded() -> None:
     big = {"value": 1_000_000, "type": "number", "about": ["sum"]}
     assert not _judge("The sum is 1,000,001.", big, results=("1000000",)).stated

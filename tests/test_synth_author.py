@@ -15,9 +15,11 @@ from rise_bench.ground import recipe as recipes
 from rise_bench.refs import escape
 from rise_bench.store import read_yaml
 from rise_bench.synth.author import PhrasebookAuthor, author
+from rise_bench.synth.made import Recovered
 from rise_bench.synth.phrasebook import FOLDER, Phrasebooks, leaks, load_nicknames, load_phrasebooks, problems, slots
 from rise_bench.synth.records import Chain, Draft, Dropped, Edge, World
 from rise_bench.synth.recover import masked, masked_rates, recover
+from rise_bench.synth.recoverability import recoverability
 from rise_bench.types import Call, Critical, Derivation, Fact, Intent, MatchKind, Task, Tool
 
 NOW = "2026-04-02T09:00:00Z"
@@ -137,6 +139,40 @@ def test_the_masked_test_sees_a_value_that_the_request_also_says_elsewhere(books
     gossip = draft.model_copy(update={"task": draft.task.model_copy(update={"request": chatty})})
     assert masked_rates([draft], books=books).recovered == 0.0
     assert masked_rates([gossip], books=books).recovered > 0.0
+
+
+def recovered(drafts: list[Draft], books: Phrasebooks) -> list[Recovered]:
+    return [Recovered(draft=draft, recoveries=recover(draft, names=NAMES, books=books)) for draft in drafts]
+
+
+def test_recoverability_counts_every_value_by_what_it_follows_from(books: Phrasebooks) -> None:
+    kept = recovered([*written(reading(), books, 12), *written(moving(), books, 12)], books)
+    found = recoverability(kept, {}, {"desk-01": NAMES}, books)
+    assert found.requests == len(kept)
+    assert found.values == sum(found.by.values()) == sum(len(item.recoveries) for item in kept)
+    assert found.by["binding"] == 12
+    assert sum(found.shares.values()) == pytest.approx(1.0)
+    assert found.masked == 0.0
+    assert found.base_rate == 1.0  # each draft was written twelve times over
+
+
+def test_the_reader_gets_what_stands_in_the_request_and_nothing_that_does_not(books: Phrasebooks) -> None:
+    properties: dict[str, JsonValue] = {"path": {"type": "string"}, "head": {"type": "integer"}}
+    schema: dict[str, JsonValue] = {"type": "object", "properties": properties, "required": ["path"]}
+    tool = Tool(server="filesystem", name="read_text_file", description="Read a text file.", parameters=schema)
+    plain = reading()
+
+    def asking(request: str) -> Recovered:
+        task = plain.task.model_copy(update={"request": request})
+        return recovered([plain.model_copy(update={"task": task})], books)[0]
+
+    def share(request: str) -> float:
+        found = recoverability([asking(request)], {tool.id: tool}, {}, books)
+        assert (found.read, found.read_values) == (1, 2)
+        return found.reader
+
+    assert share("Read the text file invoices/2026-03.csv, its first 3 lines.") >= 0.5
+    assert share("Read the text file that I mentioned, the beginning of it.") == 0.0
 
 
 def test_the_same_seed_gives_the_same_requests_and_another_seed_others(books: Phrasebooks) -> None:
@@ -267,7 +303,10 @@ def test_a_phrasing_with_one_argument_alone_leaves_the_rest_to_fragments(books: 
 
 @pytest.mark.parametrize(
     "server",
-    ["agenda", "calendar", "excel", "filesystem", "git", "memory", "sqlite", "tasks", "todo", "units", "workdays"],
+    [
+        *("agenda", "backlog", "calendar", "chess-rules", "decisions", "excel", "fetch", "filesystem", "git", "memory"),
+        *("openapi-ivotoby", "profiler", "sqlite", "tasks", "todo", "units", "workdays"),
+    ],
 )
 def test_every_known_call_of_a_server_can_be_asked_for_and_follows_from_the_request(
     server: str, books: Phrasebooks

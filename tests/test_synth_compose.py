@@ -224,6 +224,21 @@ def test_reading_what_was_changed_comes_after_the_change() -> None:
     assert between(renamed, ADA) is None
 
 
+@pytest.mark.parametrize(
+    ("path", "spot", "names"),
+    [
+        ("notes/roof.md#/tags/1", "notes/roof.md#", {"notes/roof.md"}),
+        ("todo/tasks.jsonl#id/7/due_date", "todo/tasks.jsonl#id/7", {"todo/tasks.jsonl"}),
+        ("todo/tasks.jsonl#id/t-4711/due_date", "todo/tasks.jsonl#id/t-4711", {"t-4711"}),
+        ("memory.jsonl#entity/Rowan/", "memory.jsonl#entity/Rowan/", {"entity", "Rowan"}),
+    ],
+)
+def test_a_changed_field_is_a_change_of_the_object_that_has_it(path: str, spot: str, names: set[str]) -> None:
+    changed = (StateChange(path=path, before="1", after="2"),)
+    found = look(primitive("files.write_file", "written", changed=changed, path="{root}/a.md", content="x"))
+    assert (found.spots, found.writes) == ({spot}, names)
+
+
 def test_what_nobody_would_ask_for_has_a_flaw() -> None:
     def flawed(*primitives: Primitive, joints: tuple[tuple[int, int], ...] = ()) -> str:
         pool = [look(one) for one in primitives]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from rise_bench.synth.gates import (
 )
 from rise_bench.synth.pairs import pair
 from rise_bench.synth.records import Dropped, Negative, Pair, Recovery
-from rise_bench.types import Assistant, Task, ToolCall, ToolResult, Trajectory, User
+from rise_bench.types import Assistant, Call, Task, ToolCall, ToolResult, Trajectory, User
 
 
 def book(**more: Any) -> Task:
@@ -106,6 +107,33 @@ class Says:
 
     def same(self, expected: object, found: object, about: str) -> bool | None:
         return self.opinion
+
+
+class SaysOfCalls(Says):
+    """A judge with one opinion of calls, who was shown these."""
+
+    shown: tuple[Call, ...] = ()
+
+    def acceptable(self, task: Task, calls: Sequence[Call]) -> bool | None:
+        self.shown = tuple(calls)
+        return self.opinion
+
+
+@pytest.mark.parametrize("opinion", [True, False, None])
+def test_calls_with_another_tool_are_shown_whole_to_judges_that_can_judge_them(opinion: bool | None) -> None:
+    judge = SaysOfCalls(opinion)
+    other = negative({"path": "/tmp/x/a"}, tool="s.look", operator="tool:sibling", argument="", root="/tmp/x")
+    other = other.model_copy(update={"was": "s.book", "made": "s.look"})
+    assert (acceptable(book(), other, [judge]) == "") is (opinion is False)
+    assert judge.shown == (Call(tool="s.look", arguments={"path": "{root}/a"}),)
+    assert acceptable(book(), other, [Says(True)]) == ""  # who judges values alone is not asked
+
+
+def test_an_argument_left_out_is_judged_by_the_calls_and_not_as_a_value() -> None:
+    judge = SaysOfCalls(False)
+    less = negative({"day": "2026-05-20"}, operator="missing:stated", argument="/room", was="B", made=None)
+    assert acceptable(book(), less, [judge]) == ""
+    assert judge.shown == (Call(tool="s.book", arguments={"day": "2026-05-20"}),)
 
 
 @pytest.mark.parametrize(("opinions", "kept"), [((False, False), True), ((False, True), False), ((None, False), False)])
@@ -226,9 +254,8 @@ def sides(number: int, chosen: str, rejected: str) -> Pair:
 
 def test_an_artefact_in_the_rejected_calls_is_found() -> None:
     found = call_only([sides(i, f"notes/{i:03d}.txt", f"notes/{i:03d}.bak") for i in range(40)])
-    assert found is not None
-    assert found.accuracy > 0.95
-    assert found.low > LIMIT
+    assert found.all.accuracy is not None and found.all.accuracy > 0.95
+    assert found.all.low is not None and found.all.low > LIMIT
     assert "calls alone" in found.reason
     assert found.artefacts == ("value:entity",)
 
@@ -236,12 +263,33 @@ def test_an_artefact_in_the_rejected_calls_is_found() -> None:
 def test_calls_that_differ_by_chance_alone_are_near_a_coin() -> None:
     pairs = [sides(i, *(("north", "south") if (i * 7919) % 13 % 2 else ("south", "north"))) for i in range(130)]
     found = call_only(pairs)
-    assert found is not None
-    assert found.low < 0.5 + 0.1
+    assert found.all.low is not None and found.all.low < 0.5 + 0.1
     assert found.reason == ""
     assert found.artefacts == ()
-    assert found.by_operator["value:entity"][0] == 130
+    assert found.by_operator["value:entity"].pairs == 130
 
 
-def test_too_few_tasks_give_no_figure() -> None:
-    assert call_only([sides(0, "a", "b")] * 20) is None
+def test_an_artefact_of_one_operator_is_seen_beside_others_that_are_clean() -> None:
+    clean = [sides(i, *(("north", "south") if (i * 7919) % 13 % 2 else ("south", "north"))) for i in range(130)]
+    guilty = [
+        sides(200 + i, f"n/{i:03d}.txt", f"n/{i:03d}.bak").model_copy(update={"operator": "value:sign"})
+        for i in range(40)
+    ]
+    found = call_only([*clean, *guilty])
+    assert found.artefacts == ("value:sign",)
+
+
+@pytest.mark.parametrize(("pairs", "tasks"), [(10, 10), (60, 3), (0, 0)])
+def test_too_few_rows_give_no_figure_and_say_so(pairs: int, tasks: int) -> None:
+    found = call_only([sides(i % max(tasks, 1), f"{i}.txt", f"{i}.bak") for i in range(pairs)])
+    assert found.all.accuracy is None
+    assert found.all.note.startswith(f"not enough rows: {pairs} pairs of {tasks} tasks")
+    assert found.reason == ""
+
+
+def test_an_operator_with_few_rows_has_no_figure_of_its_own() -> None:
+    few = [sides(i, f"{i}.txt", f"{i}.bak").model_copy(update={"operator": "value:sign"}) for i in range(9)]
+    found = call_only([*(sides(i, f"{i}.txt", f"{i}.bak") for i in range(40)), *few])
+    assert found.all.accuracy is not None
+    assert found.by_operator["value:sign"].accuracy is None
+    assert found.by_operator["value:entity"].accuracy is not None

@@ -43,6 +43,8 @@ GROUND = Ground(
                     kind={"type": "string", "enum": ["work", "home", "trip"], "default": "work"},
                     all_day={"type": "boolean", "default": False},
                     seats={"type": "integer", "minimum": 0, "maximum": 50},
+                    degrees={"type": "number", "minimum": -90},
+                    offset={"type": "integer"},
                     path=TEXT,
                     zone=TEXT,
                     unit=TEXT,
@@ -112,6 +114,11 @@ def calls(name: str, by: Material) -> list[Mutant]:
         ("value:unit", "unit", "Miles", "kilometers"),
         ("value:number+1", "seats", 4, 5),
         ("value:number-1", "title", "Room 12", "Room 11"),
+        ("value:number-1", "title", "Room 09", "Room 08"),
+        ("value:number+1", "title", "Room 09", "Room 10"),
+        ("value:sign", "degrees", 4.5, -4.5),  # the contract's minimum is below nought
+        ("value:sign", "offset", -2, 2),
+        ("value:sign", "title", "-2", "2"),
         ("value:tenfold", "seats", 4, 40),
         ("value:tenth", "seats", 40, 4),
         ("value:member+1", "kind", "home", "trip"),
@@ -135,6 +142,10 @@ def test_a_value_becomes_what_a_slip_would_make_of_it(name: str, argument: str, 
         ("value:time+1h", "start", "23:10"),
         ("value:tenfold", "seats", 9),  # beyond the contract's maximum
         ("value:sign", "seats", 4),  # below its minimum
+        ("value:sign", "offset", 4),  # nothing says that there are negative ones
+        ("value:sign", "degrees", 0),
+        ("value:sign", "title", "4"),
+        ("value:sign", "title", "price >= -3"),
         ("value:number-1", "seats", 0),
         ("value:tenth", "seats", 45),
         ("value:number+1", "all_day", True),

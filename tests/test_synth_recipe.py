@@ -39,8 +39,10 @@ def test_a_seed_on_the_command_line_replaces_the_recipes_own(tmp_path: Path) -> 
         ({"worlds": []}, "worlds: Tuple should have at least 1 item"),
         ({"worlds": [{"setup": "w9", "now": "2026-04-02T09:00:00Z"}]}, "there is no fixture 'w9'"),
         ({"worlds": [GOOD["worlds"][0], GOOD["worlds"][0]]}, "world 'w1' is there twice"),  # type: ignore[index]
-        ({"worlds": [{"setup": "w1", "now": "x", "servers": ["git"]}]}, "'git' is none of its servers"),
-        ({"chains": {"count": 0}}, "chains.count"),
+        ({"worlds": [{"setup": "w1", "now": "x", "servers": ["git"]}]}, "'git' is none of the recipe's servers"),
+        ({"chains": {"per_world": -1}}, "chains.per_world"),
+        ({"chains": {"per_world": 0}}, "there would be no chain"),
+        ({"worlds": [{**GOOD["worlds"][0], "calls": ["git"]}]}, "calls 'git', which is none of its servers"),  # type: ignore[index]
         ({"chains": {"lengths": {9: 1.0}}}, "lengths are 1 to 8 calls"),
         ({"chains": {"lengths": {1: 0.0}}}, "lengths need shares above 0"),
         ({"proposals": {"proposer": "model"}}, "names none"),
@@ -61,7 +63,7 @@ def test_a_mistake_is_one_line_with_its_place(tmp_path: Path, more: dict[str, ob
 
 
 def test_the_line_of_the_key_is_named(tmp_path: Path) -> None:
-    path = write(tmp_path, chains={"count": "many"})
+    path = write(tmp_path, chains={"per_world": "many"})
     with pytest.raises(InputError) as error:
         load_recipe(path)
     line = int(error.value.where.rpartition(":")[2])

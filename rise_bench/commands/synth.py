@@ -101,6 +101,9 @@ def _as_json(done: Synthesis) -> dict[str, object]:
         "released": done.released.model_dump(mode="json") if done.released else None,
         "rows": [one.model_dump(mode="json") for one in done.rows],
         "neighbours": [one.model_dump(mode="json") for one in done.neighbours],
+        "coverage": {tool: list(counts) for tool, counts in sorted(done.coverage.items())},
+        "recoverability": done.recoverability.model_dump(mode="json") if done.recoverability else None,
+        "call_only": asdict(done.call_only) if done.call_only else None,
         "worksheet": done.worksheet,
         "requests": done.requests,
         "spent": done.spent,
@@ -132,6 +135,7 @@ def _say(done: Synthesis) -> None:
         near = [(one.part, one.other, one.n, one.median, one.p95, one.most) for one in done.neighbours]
         columns = ["requests of", "nearest in", "n", "median", "95 %", "most"]
         say(table(columns, near, title="cosine of the nearest request", numbers=range(2, 6)), "")
+    _say_checks(done)
     if done.released:
         one = done.released
         kinds = ", ".join(f"{count} {kind}" for kind, count in one.kinds.items())
@@ -145,3 +149,34 @@ def _say(done: Synthesis) -> None:
     if done.requests:
         say(text(f"{done.requests} requests to models, {done.spent:.4f} spent", "dim"))
     say(text(f"folder {done.folder}", "dim"))
+
+
+def _say_checks(done: Synthesis) -> None:
+    """What is known of the calls, the requests and the departures, beside how many there are."""
+    if done.coverage:
+        verified, there = (sum(counts[i] for counts in done.coverage.values()) for i in (0, 1))
+        called = sum(counts[0] > 0 for counts in done.coverage.values())
+        tools = f"{called} of {len(done.coverage)} tools have a verified call"
+        say(text(f"coverage: {tools}; {verified} of {there} scenarios (coverage.json)", "dim"))
+    if (found := done.recoverability) is not None:
+        rows = [(name, found.by[name], _share(share)) for name, share in found.shares.items()]
+        rows += [
+            ("put right by the lexical reader", found.read_values, _share(found.reader)),
+            ("recovered with its words masked", found.masked_values, _share(found.masked)),
+            ("base rate of that", found.masked_values, _share(found.base_rate)),
+        ]
+        title = f"critical values of {found.requests} requests"
+        say(table(["follows by", "n", "share"], rows, title=title, numbers=(1, 2)), "")
+    if (blind := done.call_only) is not None:
+        rates = {"all": blind.all, **blind.by_operator}
+        shown = [
+            (name, one.pairs, one.tasks, *map(_share, (one.accuracy, one.low, one.high)), one.note)
+            for name, one in rates.items()
+        ]
+        columns = ["operator", "pairs", "tasks", "accuracy", "low", "high", ""]
+        title = "rejected told from chosen by the calls alone (0.5 = chance)"
+        say(table(columns, shown, title=title, numbers=range(1, 6)), "")
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

@@ -6,7 +6,8 @@ import hashlib
 import math
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from pydantic import JsonValue
 
@@ -14,7 +15,17 @@ from rise_bench.ground.folders import scratch
 from rise_bench.refs import strict_json
 from rise_bench.types import canonical
 
-__all__ = ["MAX_CHARACTERS", "Leaves", "Unreadable", "ics_leaves", "json_leaves", "jsonl_leaves", "sqlite_leaves"]
+__all__ = [
+    "MAX_CHARACTERS",
+    "Leaves",
+    "Unreadable",
+    "decode",
+    "escape",
+    "ics_leaves",
+    "json_leaves",
+    "jsonl_leaves",
+    "sqlite_leaves",
+]
 
 MAX_LEAVES = 100_000
 
@@ -75,12 +86,17 @@ def json_leaves(data: bytes) -> dict[str, str]:
         Unreadable: no JSON, or too many leaves.
     """
     leaves = Leaves()
-    for pointer, text in _walk(_json(_decode(data)), ""):
+    for pointer, text in _walk(_json(decode(data)), ""):
         leaves.put(pointer, text)
     return leaves
 
 
-def _decode(data: bytes) -> str:
+def decode(data: bytes) -> str:
+    """The text of a file that is taken apart.
+
+    Raises:
+        Unreadable: it is too long or not UTF-8.
+    """
     if len(data) > MAX_CHARACTERS:
         raise Unreadable
     try:
@@ -90,12 +106,16 @@ def _decode(data: bytes) -> str:
 
 
 def _json(text: str) -> JsonValue:
-    if sum(map(text.count, ",[{")) > MAX_SIGNS:
+    if _signs(text) > MAX_SIGNS:
         raise Unreadable
     try:
         return strict_json(text)
     except ValueError as error:
         raise Unreadable from error
+
+
+def _signs(text: str) -> int:
+    return sum(map(text.count, ",[{"))
 
 
 def _walk(value: JsonValue, pointer: str) -> Iterator[tuple[str, str]]:
@@ -110,19 +130,47 @@ def _walk(value: JsonValue, pointer: str) -> Iterator[tuple[str, str]]:
 
 
 def jsonl_leaves(data: bytes, fields: tuple[str, ...] = ()) -> dict[str, str]:
-    """Line to its canonical JSON: `/3` by position, or, with `fields`, `entity/Ada` by the values of those it has.
+    """Leaves of JSON Lines.
+
+    With `fields`, line to its canonical JSON, by the values of those it has: `entity/Ada`. Else, where all lines are
+    objects with ids of their own, field to its own: `id/12/due`; the ids in order are the leaf `ids` where they do not
+    ascend. Else line by position: `/3`.
 
     Raises:
         Unreadable: not UTF-8, a line that is no JSON, or too many lines.
     """
+    text = decode(data)
+    values: Iterable[JsonValue] = (_json(line) for line in text.split("\n") if line.strip())
+    if not fields and _signs(text) <= MAX_SIGNS:
+        values = list(values)
+        if ids := _ids(values):
+            with suppress(Unreadable):  # as lines they may be few enough
+                return _fields(values, ids)
     leaves = Leaves()
-    lines = (line for line in _decode(data).split("\n") if line.strip())
-    for index, line in enumerate(lines):
-        value = _json(line)
+    for index, value in enumerate(values):
         name = f"/{index}"
         if fields and isinstance(value, dict):
             name = "/".join(escape(str(value[key])) for key in fields if key in value) or name
         leaves.put(name, canonical(value))
+    return leaves
+
+
+def _ids(values: list[JsonValue]) -> list[int] | list[str]:
+    """What every value has as `id`; empty where one has none, or they are not all numbers or all texts, or repeat."""
+    found = [value.get("id") if isinstance(value, dict) else None for value in values]
+    numbers = [one for one in found if isinstance(one, int) and not isinstance(one, bool)]
+    texts = [one for one in found if isinstance(one, str) and one]
+    ids: list[int] | list[str] = numbers if len(numbers) == len(found) else texts
+    return ids if len(set(ids)) == len(found) else []
+
+
+def _fields(values: list[JsonValue], ids: list[int] | list[str]) -> Leaves:
+    leaves = Leaves()
+    for value, name in zip(values, ids, strict=True):
+        for pointer, text in _walk(value, f"id/{escape(str(name))}"):
+            leaves.put(pointer, text)
+    if ids != sorted(ids):
+        leaves.put("ids", canonical(list(ids)))
     return leaves
 
 
@@ -201,7 +249,7 @@ def ics_leaves(data: bytes) -> dict[str, str]:
     """
     if b"BEGIN:VCALENDAR" not in data:
         raise Unreadable
-    text = _decode(data).replace("\r\n", "\n").replace("\n ", "").replace("\n\t", "")
+    text = decode(data).replace("\r\n", "\n").replace("\n ", "").replace("\n\t", "")
     leaves = Leaves()
     stack: list[tuple[str, list[tuple[str, str]]]] = []
     for line in text.split("\n"):

@@ -14,6 +14,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
+from rise_bench.ground.front_matter import markdown_leaves
 from rise_bench.ground.leaves import Unreadable, ics_leaves, json_leaves, jsonl_leaves, sqlite_leaves
 from rise_bench.ground.office import office_leaves, xlsx_leaves
 from rise_bench.ground.repository import repository_leaves
@@ -38,6 +39,9 @@ IGNORED = (
 
 MAX_TEXT = 256 * 1024
 """Bytes up to which a text file is a leaf of its own text; beyond it a leaf of its hash."""
+
+FRONT = (b"---", b"\xef\xbb\xbf---")
+"""How a front matter begins."""
 
 MAX_PARSED = 64 * 1024 * 1024
 """Bytes up to which a structured file is taken apart."""
@@ -195,6 +199,8 @@ class State:
                 data = file.read(MAX_PARSED)
         except OSError as error:
             return {relative: f"<unreadable: {type(error).__name__}>"}
+        if path.suffix.lower() in {".md", ".markdown"}:
+            return _markdown(relative, data)
         parts = self._parts(path, relative, data)
         if parts is None:
             return {relative: _plain(data)}
@@ -255,6 +261,18 @@ def _plain(data: bytes) -> str:
         except UnicodeDecodeError:
             pass
     return f"sha256:{hashlib.sha256(data).hexdigest()} {len(data)} bytes"
+
+
+def _markdown(relative: str, data: bytes) -> Leaves:
+    """The text under the file's own path, and each field of a front matter beside it."""
+    if len(data) <= MAX_TEXT and data.startswith(FRONT):
+        try:
+            below, fields = markdown_leaves(data)
+        except (Unreadable, ValueError, RecursionError):  # the last two: what only a hostile file brings about
+            pass
+        else:
+            return {relative: below} | {f"{relative}#{part}": text for part, text in fields.items()}
+    return {relative: _plain(data)}
 
 
 def _hash_file(file: BufferedReader) -> str:

@@ -388,6 +388,17 @@ _COMMON = frozenset(
 
 
 def _holds_a_word_of_results(fact: Fact, place: str, answer: Answer) -> bool:
+    """Is there a word that only the results can have given, and that could be (part of) a value such as the fact's?
+
+    A name has no type by which it is known, so any word may be one. A number is none, unless the fact's own value has no
+    letter either (the number of an order): some number or other stands in nearly every result.
+    """
     skip = _COMMON | set(normal_text(answer.request).split()) | set(normal_text(" ".join(fact.about)).split())
+    spelled = all(_has_letter(str(value)) for value in (fact.value, *fact.accept))
     words = {word for word in normal_text(place).split() if len(word) > 2 and word not in skip}
+    words = {word for word in words if _has_letter(word)} if spelled else words
     return bool(words) and any(words & set(normal_text(text).split()) for text in answer.results)
+
+
+def _has_letter(text: str) -> bool:
+    return any(character.isalpha() for character in text)

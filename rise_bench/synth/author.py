@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from rise_bench import plugins
+from rise_bench.errors import PluginError
 from rise_bench.synth.phrasebook import Phrasebooks, leaks
 from rise_bench.synth.records import Draft, Dropped
 from rise_bench.synth.reply import Unstated, reply
 from rise_bench.synth.request import TONES, NoWords, Request, compose
 from rise_bench.synth.verbalise import Names
 
-__all__ = ["Author", "PhrasebookAuthor", "author"]
+__all__ = ["Author", "PhrasebookAuthor", "author", "plugged_author"]
 
 _DRAWS = 12
 """How often another wording is tried before a draft gets fewer requests than were wanted."""
@@ -71,6 +73,20 @@ class PhrasebookAuthor:
                 break
         if not seen:
             yield Dropped(stage="author", what=key, reason=reason, detail=detail)
+
+
+def plugged_author(name: str) -> Author:
+    """The author that a plug-in of kind `author` offers, made where it is a class or a function.
+
+    Raises:
+        PluginError: there is no such plug-in, or what it gives cannot write.
+    """
+    made = plugins.load("author", name)
+    own: Author = made() if callable(made) else made
+    if not callable(getattr(own, "author", None)):
+        what = f"{name} gives no author: it lacks `author(draft, seed, count)`"
+        raise PluginError(what, where="requests.author", remedy="see docs/synthesis.md")
+    return own
 
 
 def author(

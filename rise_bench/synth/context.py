@@ -7,19 +7,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rise_bench import plugins
-from rise_bench.errors import PluginError
+from rise_bench.ground.contract import load_contract
 from rise_bench.ground.freeze import freeze
 from rise_bench.ground.recipe import load_recipe as load_server
 from rise_bench.ground.recipe import recipes_in
 from rise_bench.store import read_record, write_atomic
-from rise_bench.synth.author import Author, PhrasebookAuthor
+from rise_bench.synth.author import Author, PhrasebookAuthor, plugged_author
+from rise_bench.synth.by_hand import ProposedChain, load_proposed
 from rise_bench.synth.cache import Cache
 from rise_bench.synth.folder import Spec
+from rise_bench.synth.keys import chain_key
 from rise_bench.synth.llm import PROMPTS, Asker, LlmAuthor, LlmJudge, LlmProposer, Purse
+from rise_bench.synth.operators import OPERATORS, Operator, plugged
 from rise_bench.synth.phrasebook import FOLDER as PHRASEBOOKS
 from rise_bench.synth.phrasebook import Phrasebooks, load_nicknames, load_phrasebooks
 from rise_bench.synth.propose import Proposer, SchemaProposer
 from rise_bench.synth.recipe import Asked, LoadedRecipe, tree_digest
+from rise_bench.synth.records import Chain
 from rise_bench.synth.requests import HandAuthor, Written, load_written
 from rise_bench.types import Ground, GroundSource, Tool
 
@@ -42,8 +46,12 @@ class Context:
     author: Callable[[str], Author]
     """Of a world's fixture."""
     judge: LlmJudge | None
+    operators: tuple[Operator, ...]
+    """Of departures from intent."""
     books: Phrasebooks
     written: Mapping[str, Written]
+    proposed: Mapping[str, tuple[Chain, ProposedChain]]
+    """Chains that people propose, by key."""
     words: str
     """Digest of phrasebooks or prompts, where the author rests on them."""
     workers: int
@@ -51,6 +59,11 @@ class Context:
     tools: dict[str, Tool] = field(default_factory=dict)
     nicknames: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     """By fixture."""
+
+    def proposed_of(self, chain: Chain) -> ProposedChain | None:
+        """What a person wrote of a chain; None where it was composed."""
+        found = self.proposed.get(chain_key(chain))
+        return found[1] if found else None
 
     def close(self) -> None:
         """Stop servers and connections."""
@@ -61,7 +74,7 @@ class Context:
 
 
 def frozen(loaded: LoadedRecipe, notice: Callable[[str], None] | None, *, allow_unsafe: bool) -> Ground:
-    """The suite's frozen ground, taken from the servers where there is none yet.
+    """The suite's frozen ground; where there is none yet, from the catalogue's recorded contracts, else from the servers.
 
     Raises:
         InputError: `ground.json` cannot be read, or a server has no recipe.
@@ -71,8 +84,12 @@ def frozen(loaded: LoadedRecipe, notice: Callable[[str], None] | None, *, allow_
     if path.is_file():
         return read_record(Ground, path)
     own = recipes_in(loaded.suite / "recipes")
-    recipes = [own.get(name) or load_server(name) for name in loaded.servers]
-    ground = freeze(loaded.recipe.name, recipes, progress=notice, allow_unsafe=allow_unsafe)
+    recorded = {name: load_contract(name) for name in loaded.servers if name not in own}
+    asked = [own.get(name) or load_server(name) for name in loaded.servers if recorded.get(name) is None]
+    live = freeze(loaded.recipe.name, asked, progress=notice, allow_unsafe=allow_unsafe)
+    servers = {server.name: server for server in live.servers}
+    servers |= {name: contract.server for name, contract in recorded.items() if contract is not None}
+    ground = Ground(name=loaded.recipe.name, servers=tuple(servers[name] for name in loaded.servers))
     write_atomic(path, ground.model_dump_json(indent=1) + "\n")
     return ground
 
@@ -81,6 +98,8 @@ def spec_of(loaded: LoadedRecipe, ground: Ground) -> Spec:
     """What the synthesis is made from. Requests by hand and phrasebooks stay outside: mending them executes nothing anew."""
     recipe = loaded.recipe
     told = recipe.model_dump(mode="json", exclude={"suite": True, "output": True, "splits": {"apart_from"}})
+    if not recipe.negatives.mutations:  # a recipe that names none keeps the folder that it had before one could
+        told["negatives"].pop("mutations")
     return Spec(
         name=recipe.name,
         recipe=told,
@@ -125,9 +144,12 @@ def open_context(
     books = load_phrasebooks()
     names = {world.setup: load_nicknames(loaded.fixtures / world.setup) for world in loaded.worlds}
     written = load_written(loaded.suite / recipe.requests.files)
+    own = loaded.suite / recipe.chains.files if recipe.chains.files else None
+    proposed = load_proposed(own, loaded.worlds) if own else {}
     tools = {tool.id: tool for server in ground.servers for tool in server.tools}
     model = asker(writing) if recipe.requests.author == "model" else None
     author = _author(recipe.requests.author, model, books, names, written, tuple(tools))
+    operators = (*OPERATORS, *plugged(recipe.negatives.mutations))
     open_ground = plugins.load("ground", "live")
     where = {"ground": ground, "fixtures": loaded.fixtures, "recipes": loaded.suite / "recipes"}
     how = {"allow_unsafe": allow_unsafe, "notice": notice}
@@ -140,8 +162,10 @@ def open_context(
         proposer=proposer,
         author=author,
         judge=LlmJudge(asker(judging)) if judging.model else None,
+        operators=operators,
         books=books,
         written=written,
+        proposed=proposed,
         words=words_digest(recipe.requests.author),
         workers=workers,
         askers=askers,
@@ -167,9 +191,5 @@ def _author(
     if model is not None:
         llm = LlmAuthor(model)
         return lambda setup: llm
-    made = plugins.load("author", name)
-    own: Author = made() if callable(made) else made
-    if not hasattr(own, "author"):
-        what = f"{name} gives no author: it lacks `author(draft, seed, count)`"
-        raise PluginError(what, where="requests.author", remedy="see docs/synthesis.md")
+    own = plugged_author(name)
     return lambda setup: own

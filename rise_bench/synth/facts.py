@@ -20,7 +20,7 @@ from rise_bench.synth.facts_in_text import of_text
 from rise_bench.synth.records import Chain
 from rise_bench.types import Fact, Tool, canonical
 
-__all__ = ["facts_of"]
+__all__ = ["facts_of", "possible_facts"]
 
 _MOST = 3
 _LONGEST = 60_000
@@ -68,6 +68,13 @@ def facts_of(chain: Chain, tools: Mapping[str, Tool]) -> tuple[Fact, ...]:
         news = [one for one in _seen(chain, call, tool) if not said.holds(one.fact) and _holds(one, chain, call)]
         found.append(_ranked(news, rng))
     return _chosen(found, each=2 if len(found) == 1 else 1)
+
+
+def possible_facts(chain: Chain, tools: Mapping[str, Tool]) -> tuple[Fact, ...]:
+    """All facts of which `facts_of` could choose, of every call of the chain, those that its arguments say included."""
+    numbered = [(call, tools[step.tool]) for call, step in enumerate(chain.calls[: len(chain.recorded)])]
+    seen = [(call, one) for call, tool in numbered for one in _seen(chain, call, tool)]
+    return tuple(one.fact for call, one in seen if _holds(one, chain, call))
 
 
 def _open_ends(chain: Chain) -> list[int]:

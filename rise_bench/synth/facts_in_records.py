@@ -6,13 +6,14 @@ import calendar
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from pydantic import JsonValue
 
 from rise_bench.refs import ROOT, escape
 from rise_bench.score.text import parse_date
-from rise_bench.synth.about import about, noun_of, of_many, phrase, words_of
+from rise_bench.synth.about import about, many_in, noun_of, of_one, phrase, words_of
 from rise_bench.synth.derivations import ISO_DATE, ISO_MOMENT, NUMBER, counted, gathered, keyed, listed, of_row
 from rise_bench.types import Fact, Tool
 
@@ -35,13 +36,18 @@ _UNASKED = re.compile(
     r"created(?:_?at)?|modified(?:_?at)?|updated(?:_?at)?|accessed|timestamp|time_?stamp|version|schema|mime_?type|"
     r"encoding|jsonrpc|offset|page|rowid|permissions|mode|elapsed.*|duration_ms|took.*|url|href|link|success|ok|status|"
     r"type|message|hint|note|instructions?|next_?steps?|limit|content_?size|is_.*|has_.*|start_line|end_line|line|column)$"
-    r"|.*(?:Id|Hash|Url|At)$",
+    r"|.*(?:Id|Hash|Url|At)$|(?:from|to)$",
     re.IGNORECASE,
 )
 _REPORTED = re.compile(
     r"count|number|total|rows|records|affected|replaced|removed|deleted|changed|matched|updated|inserted|moved|added",
     re.IGNORECASE,
 )
+_NO_SUM = re.compile(
+    r"rate|percent|pct|ratio|price|balance|average|avg|mean|median|year|month|index|order|lower|upper|age$",
+    re.IGNORECASE,
+)
+"""Names of numbers of which nobody wants the sum."""
 _LABELS = ("name", "title", "summary", "label", "subject", "event", "task", "item", "product", "person", "city", "sku")
 _LONGEST_LABEL = 60
 _WEEKDAYS = frozenset(name.casefold() for name in calendar.day_name)
@@ -121,7 +127,7 @@ def _field(pointer: str, key: str, kind_value: tuple[FactType, JsonValue], leaf:
         return None
     above = [token for token in pointer.split("/")[1:-1] if not token.isdigit()]
     names = [*above, tool.name]
-    said = phrase(key) if words_of(key) else (noun_of(tool.id) or "result")
+    said = phrase(key, kind) if words_of(key) else _only(kind, tool)
     accept: tuple[JsonValue, ...] = ()
     if is_path and isinstance(value, str):
         whole = value.removeprefix(f"{ROOT}/")
@@ -131,16 +137,33 @@ def _field(pointer: str, key: str, kind_value: tuple[FactType, JsonValue], leaf:
     return Seen(fact, weight_of(kind, value) + 0.5, (pointer,))
 
 
+def _only(kind: FactType, tool: Tool) -> str:
+    """What the one value of a result is called, by what its tool is about."""
+    noun = noun_of(tool.id)
+    if kind != "number":
+        return of_one(noun) or "result"
+    return f"number of {noun}" if noun and tool.name.casefold().startswith("count") else "result"
+
+
 def of_records(value: JsonValue, tool: Tool) -> list[Seen]:
     """Facts of the lists in a result: how many, and of records the sum or highest of a field, a detail of one."""
     found: list[Seen] = [*_names(value, tool)]
     for pointer, rows in _tables(value):
         own = [part for part in pointer.split("/") if part and not part.isdigit()]
-        noun = of_many(words_of(own[-1])[-1]) if own and words_of(own[-1]) else noun_of(tool.id) or "entries"
+        noun = _noun(own, tool)
         found += _how_many(pointer, rows, noun)
         found += _amounts(pointer, rows, noun)
         found += _details(pointer, rows, noun)
     return found
+
+
+def _noun(steps: list[str], tool: Tool) -> str:
+    """What a list holds, by the innermost name around it that says so."""
+    return (
+        next((noun for step in reversed(steps) if (noun := many_in(words_of(step)))), "")
+        or noun_of(tool.id)
+        or "entries"
+    )
 
 
 def _names(value: JsonValue, tool: Tool, pointer: str = "") -> Iterator[Seen]:
@@ -150,8 +173,7 @@ def _names(value: JsonValue, tool: Tool, pointer: str = "") -> Iterator[Seen]:
             if isinstance(item, list):
                 yield from _names(item, tool, f"{pointer}/{escape(key)}")
     elif isinstance(value, list) and 2 <= len(value) <= _MOST_ROWS and all(isinstance(item, str) for item in value):
-        own = words_of(pointer)
-        noun = of_many(own[-1]) if own else noun_of(tool.id) or "entries"
+        noun = _noun(pointer.split("/"), tool)
         rule = listed(r"[\[,]\s*[\"']([^\"'\\\n]+)[\"'](?=\s*[,\]])")
         yield Seen(
             Fact(value=len(value), type="number", about=about(f"number of {noun}"), derive=rule), 2.3, (pointer,)
@@ -192,14 +214,16 @@ def _amounts(pointer: str, rows: list[dict[str, JsonValue]], noun: str) -> Itera
         if _UNASKED.match(key) or len(set(map(str, numbers))) < 2:
             continue
         amounts = [n for n in numbers if isinstance(n, int | float) and not isinstance(n, bool)]
-        if len(amounts) != len(rows):
-            continue
+        if len(amounts) != len(rows) or all(after - one == 1 for one, after in pairwise(amounts)):
+            continue  # numbers of rows, of years
         names = (key, noun)
         for op, value, word in (
             ("max", max(amounts), "highest"),
             ("min", min(amounts), "lowest"),
             ("sum", round(sum(amounts), 6), "total"),
         ):
+            if op == "sum" and _NO_SUM.search(key):
+                continue
             rule = gathered(key, op)  # type: ignore[arg-type]
             fact = Fact(value=value, type="number", about=about(f"{word} {phrase(key)}", names=names), derive=rule)
             yield Seen(fact, weight_of("number", value) - (0.3 if op == "sum" else 0.6), _column(pointer, rows, key))
@@ -219,7 +243,7 @@ def _details(pointer: str, rows: list[dict[str, JsonValue]], noun: str) -> Itera
             first = keys.index(label_key) < keys.index(key)
             rule = of_row((label_key, label), (key, leaf), label_first=first)
             if rule is not None:
-                words = about(phrase(key), str(label), names=(key, label_key, noun))
+                words = about(phrase(key, kind_value[0]), str(label), names=(key, label_key, noun))
                 fact = Fact(value=kind_value[1], type=kind_value[0], about=words, derive=rule)
                 yield Seen(fact, weight_of(*kind_value), (f"{pointer}/{number}/{escape(key)}",))
 

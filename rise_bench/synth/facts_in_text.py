@@ -80,7 +80,7 @@ def _value_behind(label: str, rest: str, between: str) -> Iterator[Seen]:
             fact = Fact(
                 value=kind_value[1],
                 type=kind_value[0],
-                about=about(phrase(label), names=(label,)),
+                about=about(phrase(label, kind_value[0]), names=(label,)),
                 derive=labelled(label, shape, between),
             )
             yield Seen(fact, weight_of(*kind_value) + 0.3)

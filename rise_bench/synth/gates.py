@@ -10,18 +10,21 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from pydantic import JsonValue
 
 from rise_bench.errors import InputError
+from rise_bench.ground.offer import mask_root
 from rise_bench.refs import resolve, result_value, substitute_root
 from rise_bench.score.calls import Tools
 from rise_bench.score.values import any_same
 from rise_bench.synth.operators import operator
 from rise_bench.synth.records import Dropped, Negative, Recovery
-from rise_bench.types import Assistant, Critical, Judge, Task, ToolCall, ToolResult, canonical
+from rise_bench.types import Assistant, Call, Critical, Judge, Task, ToolCall, ToolResult, canonical
 
 __all__ = [
+    "CallJudge",
     "Cell",
     "acceptable",
     "balanced",
@@ -35,6 +38,15 @@ __all__ = [
     "split_first",
     "value_type",
 ]
+
+
+@runtime_checkable
+class CallJudge(Protocol):
+    """A judge that can also compare what calls do."""
+
+    def acceptable(self, task: Task, calls: Sequence[Call]) -> bool | None:
+        """Would these calls do what the request says as well as the reference? None where it cannot tell."""
+        ...
 
 
 def passed(
@@ -116,12 +128,16 @@ def acceptable(task: Task, negative: Negative, judges: Sequence[Judge] = ()) -> 
     """Gate 4: somebody with that request would refuse the mutant.
 
     By rule: the changed argument is not one that the user left open, nor does its rule take the new value as the old
-    one. By judges, where there are any: none of them holds the two values for the same, and none is undecided.
+    one. By judges, where there are any: none of them holds the two values for the same, and none is undecided; of calls that
+    differ in more than a value, none holds them for as good as the reference, where it can judge calls.
     """
     if negative.call is None:
         return ""
     if negative.operator.startswith("tool:") and negative.made in task.reference[negative.call].also:
         return f"{negative.made} does exactly the same"
+    other_value = bool(negative.argument) and negative.made is not None and negative.was is not None
+    if not other_value and (reason := _calls_as_good(task, negative, judges)):
+        return reason
     if not negative.argument:
         return ""
     if (negative.call, negative.argument) in task.intent.free:
@@ -133,10 +149,28 @@ def acceptable(task: Task, negative: Negative, judges: Sequence[Judge] = ()) -> 
             return f"{_short(negative.made)} is as good as {_short(negative.was)}"
     if critical is not None and negative.made is None and critical.optional:
         return "the argument may be left out"
+    if not other_value:
+        return ""
     about = f"{task.request}\n{negative.argument}"
-    opinions = [judge.same(negative.was, negative.made, about) for judge in judges]
+    return _refusal([judge.same(negative.was, negative.made, about) for judge in judges], "the same")
+
+
+def _calls_as_good(task: Task, negative: Negative, judges: Sequence[Judge]) -> str:
+    """What judges of calls say of a departure that is no other value: another tool, an argument less, another order."""
+    if task.kind != "complete":
+        return ""
+    made = [
+        Call(tool=one.tool, arguments=mask_root(one.arguments, negative.root))  # type: ignore[arg-type]
+        for one in _calls(negative)
+        if isinstance(one.arguments, dict)
+    ]
+    opinions = [judge.acceptable(task, made) for judge in judges if isinstance(judge, CallJudge)]
+    return _refusal(opinions, "as good")
+
+
+def _refusal(opinions: Sequence[bool | None], what: str) -> str:
     if True in opinions:
-        return "a judge takes it for the same"
+        return f"a judge takes it for {what}"
     return "a judge could not decide" if None in opinions else ""
 
 

@@ -18,6 +18,8 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _QUOTED = re.compile(r"'([^'\n]{3,})'|\"([^\"\n]{3,})\"")
 _PROPERTY = re.compile(r"[A-Z][A-Z-]*")
 """A step that names a property of an object rather than an object, as in calendar files."""
+_MARKDOWN = (".md", ".markdown")
+_LINES = (".jsonl", ".ndjson")
 _SHOWN = 50_000
 _SHORT = 3
 """Characters from which a text is looked for in other texts."""
@@ -217,7 +219,11 @@ def _object(path: str) -> tuple[str, frozenset[str]]:
     file, _, inside = path.partition("#")
     if inside.startswith("refs/heads/"):
         return path, frozenset({inside.removeprefix("refs/heads/")})
+    if file.casefold().endswith(_MARKDOWN):
+        inside = ""  # a field of its front matter
     steps = re.split(r"[/!]", inside) if inside else []
+    if file.casefold().endswith(_LINES) and steps[:1] == ["id"]:
+        steps = steps[:2]  # a field of the object with that id
     while steps and _PROPERTY.fullmatch(steps[-1]):
         steps.pop()
     names = {step for step in steps if len(step) >= _SHORT} or {file.strip("/")}

@@ -18,7 +18,7 @@ from pydantic import Field, JsonValue, ValidationError
 
 from rise_bench.errors import InputError, RiseError
 from rise_bench.model.load import load
-from rise_bench.refs import strict_json
+from rise_bench.refs import resolve, strict_json
 from rise_bench.synth.keys import chain_key
 from rise_bench.synth.recipe import Asked
 from rise_bench.synth.records import Draft, Dropped, Entity, Proposal, World
@@ -365,7 +365,7 @@ class LlmJudge:
         material: dict[str, JsonValue] = {
             "request": task.request,
             "clock": task.now,
-            "A": [_call(call) for call in task.reference],
+            "A": [_call(_resolved(call, task)) for call in task.reference],
             "B": [_call(call) for call in calls],
         }
         try:
@@ -373,6 +373,15 @@ class LlmJudge:
         except Nonsense:
             return None
         return found.acceptable
+
+
+def _resolved(call: Call, task: Task) -> Call:
+    """The call with the values that it takes from earlier results, as far as they are recorded."""
+    try:
+        arguments = resolve(dict(call.arguments), list(task.recorded))
+    except InputError:
+        return call
+    return call.model_copy(update={"arguments": arguments})
 
 
 def _call(call: Call) -> JsonValue:

@@ -9,7 +9,7 @@ from rise_bench.refs import substitute_root
 from rise_bench.synth.records import Dropped, Negative, Pair
 from rise_bench.types import Assistant, Message, Trajectory
 
-__all__ = ["pair"]
+__all__ = ["moved", "pair"]
 
 
 def pair(chosen: Trajectory, negative: Negative) -> Pair | Dropped:
@@ -19,11 +19,11 @@ def pair(chosen: Trajectory, negative: Negative) -> Pair | Dropped:
     before the step differs, the rejected message would not follow from the chosen history, and there is no pair.
     """
     mine = _assistants(chosen.messages)
-    its = _assistants(tuple(_moved(message, negative.root, chosen.root) for message in negative.messages))
+    its = _assistants(tuple(moved(message, negative.root, chosen.root) for message in negative.messages))
     for number, ((place, good), (other_place, bad)) in enumerate(zip(mine, its, strict=False)):
         history = chosen.messages[:place]
         if list(_seen(history)) != list(
-            _seen(tuple(_moved(m, negative.root, chosen.root) for m in negative.messages[:other_place]))
+            _seen(tuple(moved(m, negative.root, chosen.root) for m in negative.messages[:other_place]))
         ):
             return _none(negative, "the histories differ", f"before step {number}")
         if _what(good) != _what(bad):
@@ -43,12 +43,17 @@ def _assistants(messages: Sequence[Message]) -> list[tuple[int, Assistant]]:
     return [(i, message) for i, message in enumerate(messages) if isinstance(message, Assistant)]
 
 
-def _moved(message: Message, old: str, new: str) -> Message:
-    """The message as it would read in the other sandbox."""
+def moved(message: Message, old: str, new: str) -> Message:
+    """The message as it would read in the other sandbox.
+
+    Args:
+        old: path of the sandbox in which it was said; empty = it names none.
+        new: of the other.
+    """
     if not old or old == new:
         return message
-    moved = substitute_root(mask_root(message.model_dump(mode="json"), old), new)
-    return type(message).model_validate(moved)
+    value = substitute_root(mask_root(message.model_dump(mode="json"), old), new)
+    return type(message).model_validate(value)
 
 
 def _what(message: Assistant) -> object:

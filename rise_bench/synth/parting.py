@@ -48,9 +48,7 @@ class Parting:
             task, key = one.draft.task, chain_key(one.draft.chain)
             part = part_of_chain[key]
             others = {**{name: held for name, held in self._parts.items() if name != part}, **self._others}
-            shared = {
-                name: what for name, held in others.items() if (what := held.shares(task, one.draft.chain.primitives))
-            }
+            shared = {name: what for name, held in others.items() if (what := self._shared(part, name, held, task))}
             owner = said.setdefault((task.setup, request_key(task.request)), key)
             if shared:
                 name, what = next(iter(shared.items()))
@@ -58,10 +56,16 @@ class Parting:
             elif owner != key:
                 self._drop(task, "its words stand for another chain too")
             else:
-                self._parts[part].add(task, one.draft.chain.primitives)
+                self._parts[part].add(task)
                 self._part_of[task.id] = part
                 kept.append(one)
         return kept
+
+    def _shared(self, part: Part, name: str, held: Holdings, task: Task) -> str:
+        """What may not be shared and is; two tests may call the same."""
+        what = held.shares(task)
+        both_tests = part.startswith("test") and name not in ("train", "dev")
+        return "" if what == "primitive" and both_tests else what
 
     def _drop(self, task: Task, reason: str) -> None:
         self.dropped.append(Dropped(stage="split", what=task.id, reason=reason, detail=task.request[:200]))
@@ -70,9 +74,9 @@ class Parting:
         """Take a twin into the part of the task that it was made from; False where its words stand in another part."""
         part = self._part_of[origin]
         others = [*(held for name, held in self._parts.items() if name != part), *self._others.values()]
-        if any(held.shares(twin, ()) for held in others):
+        if any(held.shares(twin) for held in others):
             return False
-        self._parts[part].add(twin, ())
+        self._parts[part].add(twin)
         self._part_of[twin.id] = part
         return True
 

@@ -65,6 +65,10 @@ class Phrases(Record):
     """Per argument and value (as JSON, without the quotes of a text), words that stand for it in the slot."""
     bare: tuple[str, ...] = ()
     """Arguments whose values are said without quotation marks, however many words they have: units, names."""
+    percent: tuple[str, ...] = ()
+    """Arguments that take a share of one, which people say in per cent: rates of interest."""
+    frames: dict[str, tuple[Phrase, ...]] = Field(default_factory=dict)
+    """Per argument, what a value is said with but what stands for an earlier result is not: `order no. {order_id}`."""
     items: dict[str, tuple[Phrase, ...]] = Field(default_factory=dict)
     """Per argument that holds objects, how one object is said."""
     gives: dict[Annotated[str, AfterValidator(_pattern)], tuple[Phrase, ...]] = Field(default_factory=dict)
@@ -233,7 +237,8 @@ def problems(book: Phrasebook, tools: Iterable[Tool]) -> list[str]:
         arguments = set(properties) if isinstance(properties, dict) else set()
         used = {slot for _, text in phrases.goals for slot in slots(text)}
         extra = {*phrases.fragments, *phrases.flags}
-        strange = sorted((used | extra | set(phrases.items)) - arguments)
+        inner = {slot for texts in phrases.items.values() for text in texts for slot in slots(text)}
+        strange = sorted(((used | extra) - arguments) | ({*phrases.items, *phrases.frames} - arguments - inner))
         found += [f"{name}: it takes no {slot!r}" for slot in strange]
         found += [f"{name}: nothing says {slot!r}" for slot in sorted(arguments - used - extra)]
     return sorted(found)
@@ -252,3 +257,5 @@ def _faults(book: Phrasebook) -> Iterator[str]:
                 yield f"{name}: {text!r} has a brace that is no slot"
             if tool := leaks(bare, names):
                 yield f"{name}: {text!r} names {tool}"
+        for argument, texts in phrases.frames.items():
+            yield from (f"{name}: {text!r} is not about {argument}" for text in texts if slots(text) != (argument,))

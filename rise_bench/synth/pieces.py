@@ -14,7 +14,7 @@ from rise_bench.synth.links import Link, touches
 from rise_bench.synth.records import Chain, Edge
 from rise_bench.types import Call
 
-__all__ = ["Piece", "Shape", "chain_of", "flaw"]
+__all__ = ["Piece", "Shape", "chain_of", "flaw", "shape_of"]
 
 Shape = Literal["single", "serial", "parallel", "mixed"]
 """As `Chain.shape`."""
@@ -141,7 +141,7 @@ def chain_of(piece: Piece, pool: Sequence[Known]) -> Chain:
         primitives=tuple(pool[index].digest for index in piece.order),
         edges=tuple(edges),
         after=after,
-        shape=_shape(len(calls), [*((edge.producer, edge.consumer) for edge in edges), *after]),
+        shape=shape_of(len(calls), [*((edge.producer, edge.consumer) for edge in edges), *after]),
     )
 
 
@@ -165,7 +165,8 @@ def _about(index: int, piece: Piece, pool: Sequence[Known]) -> frozenset[int]:
     return frozenset(makers | ({index} if pool[index].makes else set()))
 
 
-def _shape(length: int, ties: Sequence[tuple[int, int]]) -> Shape:
+def shape_of(length: int, ties: Sequence[tuple[int, int]]) -> Shape:
+    """The shape of so many calls that are tied to each other: (earlier, later)."""
     if length == 1:
         return "single"
     parts = {index: {index} for index in range(length)}

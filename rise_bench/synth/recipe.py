@@ -50,6 +50,8 @@ class Worlds(Record):
     now: str
     servers: tuple[str, ...] = ()
     """Empty = the recipe's servers."""
+    calls: tuple[str, ...] = ()
+    """Servers whose tools are called; the others list what exists, and are offered. Empty = all of them."""
 
 
 class Proposals(Record):
@@ -62,9 +64,12 @@ class Proposals(Record):
 
 
 class Chains(Record):
-    """Chains that are composed, over all parts together."""
+    """Chains that are composed. Those of a world hang on nothing outside it: more worlds leave them as they are."""
 
-    count: int = Field(default=600, gt=0)
+    per_world: int = Field(default=60, ge=0)
+    """Over all parts together; fewer where no more can be found. With 0 no calls are proposed: all chains are from `files`."""
+    files: str = ""
+    """Folder of YAML files with chains that people propose, relative to the suite's folder; empty = none."""
     lengths: dict[int, float] = Field(default_factory=lambda: dict(LENGTHS))
     """Number of calls to share."""
 
@@ -95,6 +100,8 @@ class Negatives(Record):
 
     per_operator: int = Field(default=0, ge=0)
     """At most so many of one operator for one task; 0 = none are made."""
+    mutations: tuple[str, ...] = ()
+    """Plug-ins of kind `mutation` whose operators are used besides the built-in ones."""
 
 
 class Twins(Record):
@@ -170,9 +177,11 @@ class SynthRecipe(Record):
             raise ValueError("requests.per_chain is 1 where they are written by hand")
         if self.output.kind == "training" and set(self.splits.shares) - {"train", "dev"}:
             raise ValueError("training data has the parts train and dev only; tests are suites of their own")
-        names = [world.setup for world in self.worlds]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"world {twice!r} is there twice")
+        if not self.chains.per_world and not self.chains.files:
+            raise ValueError("chains.per_world is 0, and chains.files names no folder: there would be no chain")
+        worlds = [(world.setup, world.now, world.servers) for world in self.worlds]
+        if twice := next((one for one in worlds if worlds.count(one) > 1), None):
+            raise ValueError(f"world {twice[0]!r} is there twice, with the same clock and servers")
         return self
 
 
@@ -185,6 +194,8 @@ class LoadedRecipe(Record):
     """Of the suite."""
     servers: tuple[str, ...]
     worlds: tuple[World, ...]
+    called: tuple[tuple[str, ...], ...]
+    """Servers whose tools are called, world by world."""
 
     @property
     def suite(self) -> Path:
@@ -223,7 +234,8 @@ def load_recipe(path: Path, seed: int | None = None) -> LoadedRecipe:
     strange = sorted(set(recipe.splits.unseen_servers) - set(servers))
     if strange:
         raise InputError(f"splits.unseen_servers: {strange[0]!r} is none of its servers", where=str(path))
-    return LoadedRecipe(recipe=recipe, path=str(path), folder=str(suite), servers=servers, worlds=worlds)
+    called = tuple(world.calls or made.servers for world, made in zip(recipe.worlds, worlds, strict=True))
+    return LoadedRecipe(recipe=recipe, path=str(path), folder=str(suite), servers=servers, worlds=worlds, called=called)
 
 
 def _validated(value: dict[str, object], path: Path) -> SynthRecipe:
@@ -251,7 +263,9 @@ def _world(world: Worlds, servers: tuple[str, ...], suite: Path, path: Path) -> 
     if not (suite / "fixtures" / world.setup).is_dir():
         raise InputError(f"there is no fixture {world.setup!r} in {suite / 'fixtures'}", where=str(path))
     if strange := sorted(set(world.servers) - set(servers)):
-        raise InputError(f"world {world.setup!r}: {strange[0]!r} is none of its servers", where=str(path))
+        raise InputError(f"world {world.setup!r}: {strange[0]!r} is none of the recipe's servers", where=str(path))
+    if strange := sorted(set(world.calls) - set(world.servers or servers)):
+        raise InputError(f"world {world.setup!r}: calls {strange[0]!r}, which is none of its servers", where=str(path))
     return World(setup=world.setup, now=world.now, servers=world.servers or servers)
 
 

@@ -164,7 +164,8 @@ class Recovery(Record):
 
     call: int
     argument: str
-    by: Literal["verbatim", "verbaliser", "relative date", "nickname", "binding", "schema", "none"]
+    by: Literal["verbatim", "verbaliser", "relative date", "nickname", "binding", "schema", "stated", "none"]
+    """`stated`: its author says that these words mean it, and all literals in it follow from the request (`stated.py`)."""
     words: str = ""
 
 

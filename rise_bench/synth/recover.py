@@ -12,8 +12,11 @@ from pydantic import JsonValue
 from rise_bench.errors import InputError
 from rise_bench.refs import at, bindings
 from rise_bench.score.text import tokens
+from rise_bench.synth.periods import bounds, bounds_any
 from rise_bench.synth.phrasebook import Phrasebooks
 from rise_bench.synth.records import Draft, Recovery
+from rise_bench.synth.spoken_numbers import percent_words
+from rise_bench.synth.stated import literals_of, match_of
 from rise_bench.synth.verbalise import Derived, Names, full_moment, kind_of, read, same_value, verbalise
 from rise_bench.types import Critical, Task, Tool, canonical
 
@@ -110,6 +113,8 @@ class _Search:
         words = said.get(place, "")
         found = self._told(task, item, value, words, said) if words and _stands(words, request) else None
         found = found or self._searched(task, item, value, request) or self._by_schema(task, item, value)
+        if found is None and words and _stands(words, request):
+            found = self._stated(task, item, value, request, words)
         return found or Recovery(call=item.call, argument=item.argument, by="none", words=words)
 
     def _told(
@@ -119,6 +124,8 @@ class _Search:
         kind = kind_of(value, item.match)
         if words in self._own_words(task, item, value):
             return Recovery(call=item.call, argument=item.argument, by="verbaliser", words=words)
+        if kind in ("date", "datetime") and bounds(str(value), words, task.now):
+            return Recovery(call=item.call, argument=item.argument, by="relative date", words=words)
         others = (
             [text for place, text in said.items() if place.startswith(f"{item.call}:")] if kind == "datetime" else []
         )
@@ -128,6 +135,17 @@ class _Search:
         way = next((way for way in verbalise(value, kind, task.now, self.names) if way.words == words), None)
         by: Derived = way.by if way else "verbatim" if str(value) in words else "verbaliser"
         return Recovery(call=item.call, argument=item.argument, by=by, words=words)
+
+    def _stated(self, task: Task, item: Critical, value: JsonValue, request: str, words: str) -> Recovery | None:
+        """As its author says it, where it is a choice or a text of a language: all literals in it must follow by themselves."""
+        literals = literals_of(value, item.match)
+        if literals is None:
+            return None
+        for literal in literals:
+            held = Critical(call=item.call, argument=item.argument, match=match_of(literal))
+            if self._searched(task, held, literal, request) is None and not bounds_any(literal, request, task.now):
+                return None
+        return Recovery(call=item.call, argument=item.argument, by="stated", words=words)
 
     def _searched(self, task: Task, item: Critical, value: JsonValue, request: str) -> Recovery | None:
         """By any way to say it that stands in the text, the longest first."""
@@ -164,6 +182,8 @@ class _Search:
         table = {**phrases.flags.get(name, {}), **phrases.values.get(name, {})}
         others = {words for other, some in table.items() if other != key for words in some}
         mine = (*phrases.values.get(name, {}).get(key, ()), *phrases.flags.get(name, {}).get(key, ()))
+        if name in phrases.percent and isinstance(value, int | float):
+            mine += percent_words(value)
         return tuple(words.strip(" ,;.()") for words in mine if words not in others and "{" not in words)
 
     def _by_schema(self, task: Task, item: Critical, value: JsonValue) -> Recovery | None:

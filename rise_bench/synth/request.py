@@ -18,6 +18,8 @@ from rise_bench.synth.wishes import Wish, wishes
 __all__ = ["TONES", "NoWords", "Request", "compose"]
 
 TONES = ("terse", "polite", "rambling", "indirect", "context", "two")
+_DOUBLE_STOP = re.compile(r"([.?!][\"'”])\.(?=\s|$)")
+"""A full stop behind a quotation that ends with one itself."""
 _LONGEST_GROUP = 140
 """Characters up to which two wishes go into one sentence."""
 
@@ -44,14 +46,13 @@ def compose(draft: Draft, books: Phrasebooks, names: Names, tone: str, rng: rand
     """
     speaker = Speaker(draft, books, names, rng)
     said = wishes(speaker, tone)
-    if tone == "two" and len(said) != 2:
+    if tone == "two" and (len(said) != 2 or said[0].extras):  # nobody would know what they add to behind the second
         raise NoWords("tone does not fit", f"{len(said)} wishes")
     sentences = _framed(said, books, rng) if tone == "two" else _sentences(said, draft.chain, tone, books, rng)
-    sentences += [_sentence(extra) for wish in said for extra in wish.extras]
     sentences += _asked(draft, speaker.skeleton(" ".join(sentences)), books, rng)
     text = _surrounded(sentences, draft.chain, tone, books, rng)
     return Request(
-        text=speaker.filled(text),
+        text=_DOUBLE_STOP.sub(r"\1", speaker.filled(text)),
         skeleton=speaker.skeleton(text),
         bare=speaker.bare(text),
         tone=tone,
@@ -60,23 +61,28 @@ def compose(draft: Draft, books: Phrasebooks, names: Names, tone: str, rng: rand
 
 
 def _sentences(said: Sequence[Wish], chain: Chain, tone: str, books: Phrasebooks, rng: random.Random) -> list[str]:
-    """The wishes one after the other; the first sentence carries the tone."""
+    """The wishes one after the other, each followed by what adds to it; the first sentence carries the tone."""
     first, rest = said[0], list(said[1:])
     if first.form == "say":
-        out = [_sentence(first.text)]
+        out = [_sentence(first.text), *_extras(first)]
     else:
         form, text = (first.form, first.text) if not rest else ("do", _imperative(first, rng))
-        while rest and len(text) < _LONGEST_GROUP and "\n" not in text and rng.random() < 0.45:
-            joined = rest.pop(0)
-            text += rng.choice(books.common.joins[_relation(said, joined, chain)].inline) + _imperative(joined, rng)
+        last = first
+        while rest and not last.extras and len(text) < _LONGEST_GROUP and "\n" not in text and rng.random() < 0.45:
+            last = rest.pop(0)
+            text += rng.choice(books.common.joins[_relation(said, last, chain)].inline) + _imperative(last, rng)
         carrier = rng.choice(books.common.carriers[tone][form])
         plain = tone == "terse" and rng.random() < 0.5
         whole = carrier.replace(f"{{{form}}}", text)
-        out = [whole if plain and not rest and not any(wish.extras for wish in said) else _sentence(whole)]
+        out = [whole if plain and not rest and not last.extras else _sentence(whole), *_extras(last)]
     for wish in rest:
         opener = rng.choice(books.common.joins[_relation(said, wish, chain)].openers)
-        out.append(_sentence(opener + _imperative(wish, rng)))
+        out += [_sentence(opener + _imperative(wish, rng)), *_extras(wish)]
     return out
+
+
+def _extras(wish: Wish) -> list[str]:
+    return [_sentence(extra) for extra in wish.extras]
 
 
 def _framed(said: Sequence[Wish], books: Phrasebooks, rng: random.Random) -> list[str]:
@@ -84,7 +90,7 @@ def _framed(said: Sequence[Wish], books: Phrasebooks, rng: random.Random) -> lis
     frame = rng.choice(books.common.two)
     parts = re.split(r"(\{[ab]\})", frame)
     text = "".join({"{a}": one, "{b}": two}.get(part, part) for part in parts)
-    return [_sentence(text)]
+    return [_sentence(text), *_extras(said[1])]
 
 
 def _imperative(wish: Wish, rng: random.Random) -> str:
@@ -133,7 +139,7 @@ def _sentence(text: str) -> str:
 
 def _lowered(text: str) -> str:
     """A sentence as it goes on behind a comma; `I` and names stay."""
-    first = re.match(r"[A-Z][a-z]+\b", text)
+    first = re.match(r"A(?= )|[A-Z][a-z]+\b", text)
     keep = first is None or (first.group() in _NAMES and not text.startswith("May I "))
     return text if keep else text[0].lower() + text[1:]
 

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from rise_bench.refs import bindings, escape
 from rise_bench.synth.phrasebook import Phrasebooks, Phrases, slots
 from rise_bench.synth.records import Draft
+from rise_bench.synth.spoken_numbers import percent_words
 from rise_bench.synth.verbalise import Names, adverbial, kind_of, same_day, verbalise
 from rise_bench.types import canonical
 
@@ -54,6 +55,7 @@ class Speaker:
         """Noun phrases that stand for the finds of calls without a wish of their own."""
         self._words: list[tuple[str, str]] = []
         self._moments: dict[int, str] = {}
+        self._hands: dict[int, str] = {}
         self._critical = {(item.call, item.argument): item.match for item in draft.task.intent.critical}
 
     # --- the draft, as phrases see it ---------------------------------------------------------------------------------
@@ -94,7 +96,8 @@ class Speaker:
             name = match[1]
             value = self.arguments(call)[name]
             words = self._speak(value, f"/{escape(name)}", call, name)
-            return self._mark("" if _binding(value) else name, adverbial(words) if match[2] else words)
+            mark = self._mark("" if _binding(value) else name, adverbial(words) if match[2] else words)
+            return self._framed(mark, value, call, name)
 
         return _SLOT.sub(put, phrase)
 
@@ -154,23 +157,39 @@ class Speaker:
     def _leaf(self, value: JsonValue, pointer: str, call: int, name: str) -> str:
         text = value if isinstance(value, str) else canonical(value)
         own = self.phrases(call).values.get(name, {}).get(text, ())
+        if not own and name in self.phrases(call).percent and isinstance(value, int | float):
+            own = percent_words(value)
         if own:
             return self.rng.choice(own)
         kind = kind_of(value, self._critical.get((call, pointer)))
         if kind == "text" and name in self.phrases(call).bare:
             return text
-        ways = () if kind == "json" else verbalise(value, kind, self.draft.task.now, self.names)
+        nested = kind == "json" and isinstance(value, list) and bool(value) and not _objects(value)
+        ways = () if kind == "json" and not nested else verbalise(value, kind, self.draft.task.now, self.names)
+        if nested and ways:
+            return ways[0].words
         if not ways:
             raise NoWords("value without words", f"{self.draft.chain.calls[call].tool}: {name} = {text[:60]}")
+        if kind == "number":
+            return self.rng.choice(self._evenly([way.words for way in ways], call))
+        if kind == "date":  # `from in ten days` is no English
+            ways = tuple(way for way in ways if not way.words.startswith("in ")) or ways
         called = [way for way in ways if way.by in ("nickname", "relative date")]
         if isinstance(value, list):
             self._remember(value, pointer, call)
+            ways = ways[:1] if name in self.phrases(call).bare else ways
         if kind == "datetime" and (short := self._same_day(text, call)) and self.rng.random() < 0.8:
             return self.rng.choice(short)
         if kind in ("date", "datetime") and self.rng.random() < 0.9:
             ways = tuple(way for way in ways if not _WRITTEN.search(way.words)) or ways
         # mostly as people would rather say it, where there is such a way
         return self.rng.choice(called if called and self.rng.random() < 0.6 else ways).words
+
+    def _evenly(self, ways: Sequence[str], call: int) -> list[str]:
+        """Of the ways to say a number those in the hand in which this call's first one was said, as far as there are any."""
+        hand = self._hands.setdefault(call, _hand(self.rng.choice(ways)))
+        fitting = ([way for way in ways if _hand(way) == one] for one in (hand, "commas", "digits"))
+        return next((some for some in fitting if some), list(ways))
 
     def _same_day(self, value: str, call: int) -> tuple[str, ...]:
         """Ways to say a moment by the time alone, where the first moment of this call is on the same day."""
@@ -208,7 +227,9 @@ class Speaker:
             needed = {
                 p[len(place) :].split("/")[1] for n, p in self._critical if n == call and p.startswith(f"{place}/")
             }
-            fits = [text for text in phrases if needed <= set(slots(text)) <= value.keys()]
+            fits = [text for text in phrases if needed <= set(slots(text)) <= value.keys()] or self._pieced(
+                phrases, needed, value
+            )
             full = [text for text in fits if set(slots(text)) == value.keys()]
             if not fits:
                 raise NoWords("value without words", f"{self.draft.chain.calls[call].tool}: {name}")
@@ -216,12 +237,37 @@ class Speaker:
             said.append(self._inside(before, value, place, call))
         return said[0] if len(said) == 1 else f"{'; '.join(said[:-1])}; and {said[-1]}"
 
+    def _pieced(self, phrases: Sequence[str], needed: set[str], value: dict[str, JsonValue]) -> list[str]:
+        """Several phrases in one, which together say all that is critical and nothing twice; none where that cannot be."""
+        chosen: list[str] = []
+        said: set[str] = set()
+        shuffled = self.rng.sample(phrases, len(phrases))
+        for text in sorted(shuffled, key=lambda text: -len(needed & set(slots(text)))):
+            if (own := set(slots(text))) <= value.keys() and own & needed and not own & said:
+                chosen.append(text)
+                said |= own
+        if not needed or not needed <= said:
+            return []
+        lists = any(isinstance(value[name], dict) for name in said)
+        return ["; ".join(chosen) if lists else _listed(chosen)]
+
     def _inside(self, phrase: str, value: dict[str, JsonValue], place: str, call: int) -> str:
         def put(match: re.Match[str]) -> str:
             words = self._speak(value[match[1]], f"{place}/{escape(match[1])}", call, match[1])
-            return self._mark(match[1], adverbial(words) if match[2] else words)
+            mark = self._mark(match[1], adverbial(words) if match[2] else words)
+            return self._framed(mark, value[match[1]], call, match[1])
 
         return _SLOT.sub(put, phrase)
+
+    def _framed(self, mark: str, value: JsonValue, call: int, name: str) -> str:
+        """The mark with what this argument's values are said with, unless it stands for an earlier result."""
+        frames = self.phrases(call).frames.get(name)
+        return self.rng.choice(frames).replace(f"{{{name}}}", mark) if frames and not _binding(value) else mark
+
+
+def _hand(words: str) -> str:
+    """How a number is written: in words, in digits with commas, in digits alone."""
+    return "words" if words[0].isalpha() else "commas" if "," in words else "digits"
 
 
 def _binding(value: JsonValue) -> tuple[int, str] | None:
@@ -229,6 +275,11 @@ def _binding(value: JsonValue) -> tuple[int, str] | None:
     if isinstance(value, dict) and "$ref" in value:
         return next(((call, source) for _, call, source in bindings(value)), None)
     return None
+
+
+def _objects(values: Sequence[JsonValue]) -> bool:
+    """Is there an object anywhere in a list of lists?"""
+    return any(isinstance(item, dict) or (isinstance(item, list) and _objects(item)) for item in values)
 
 
 def _listed(items: list[str]) -> str:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from rise_bench.errors import InputError
+from rise_bench.refs import resolve
 from rise_bench.store import LoadedSuite
+from rise_bench.synth.extra import learners
 from rise_bench.synth.keys import call_key, request_key, task_chain_key
 from rise_bench.synth.recipe import PARTS, Part, Splits
-from rise_bench.types import Record, Task, canonical
+from rise_bench.types import Call, Record, Task, canonical
 
-__all__ = ["Holdings", "Neighbours", "crossings", "holdings_of_suite", "neighbours", "part_of", "refuse_crossings"]
-
-_AT_ONCE = 512
-"""Requests compared at once with all others: bounds the memory of the comparison."""
+__all__ = [
+    "Holdings",
+    "Neighbours",
+    "call_keys",
+    "crossings",
+    "holdings_of_suite",
+    "neighbours",
+    "part_of",
+    "refuse_crossings",
+]
 
 
 def part_of(tool: str, arguments: Mapping[str, object], splits: Splits, seed: int) -> Part:
@@ -49,15 +56,15 @@ class Holdings:
     chains: set[str] = field(default_factory=set)
     requests: set[str] = field(default_factory=set)
 
-    def add(self, task: Task, primitives: Iterable[str]) -> None:
+    def add(self, task: Task) -> None:
         """Count a task in."""
         self.tasks.add(task.id)
-        self.primitives.update(primitives)
+        self.primitives.update(call_keys(task))
         if task.reference:
             self.chains.add(task_chain_key(task))
         self.requests.add(request_key(task.request))
 
-    def shares(self, task: Task, primitives: Iterable[str]) -> str:
+    def shares(self, task: Task) -> str:
         """What a task has in common with the holdings: `task`, `request`, `chain`, `primitive`; empty = nothing."""
         if task.id in self.tasks:
             return "task"
@@ -65,23 +72,42 @@ class Holdings:
             return "request"
         if task.reference and task_chain_key(task) in self.chains:
             return "chain"
-        return "primitive" if self.primitives.intersection(primitives) else ""
+        return "primitive" if self.primitives & call_keys(task) else ""
 
 
 def holdings_of_suite(loaded: LoadedSuite) -> Holdings:
-    """What a released suite holds; of a hand-written one the calls that bind to nothing are its primitives."""
+    """What a released suite holds."""
     found = Holdings()
     for task in loaded.suite.tasks:
-        calls = [call for call in task.reference if "$ref" not in canonical(call.arguments)]
-        found.add(task, [call_key(task.setup, task.now, call) for call in calls])
+        found.add(task)
     return found
 
 
+def call_keys(task: Task) -> set[str]:
+    """Keys of the calls of a task's reference as they ran, each by fixture, clock, tool and arguments."""
+    found: set[str] = set()
+    for call in task.reference:
+        try:
+            arguments = resolve(dict(call.arguments), list(task.recorded))
+        except InputError:  # bound to a result that is not recorded
+            continue
+        assert isinstance(arguments, dict)  # a mapping with its bindings resolved
+        found.add(call_key(task.setup, task.now, Call(tool=call.tool, arguments=arguments)))
+    return found
+
+
+_TESTS: tuple[Part, ...] = ("test-seen-tools", "test-unseen-servers")
+
+
 def crossings(parts: Mapping[str, Holdings]) -> list[str]:
-    """What two parts share, one line each; empty = nothing crosses."""
+    """What two parts share, one line each; empty = nothing crosses.
+
+    The two test parts may both begin with the same look at a file or table: nobody learns from either.
+    """
     found: list[str] = []
     for one, two in combinations(parts, 2):
-        for kind in ("tasks", "primitives", "chains", "requests"):
+        both_tests = one in _TESTS and two in _TESTS
+        for kind in ("tasks", "chains", "requests", *(() if both_tests else ("primitives",))):
             both: set[str] = getattr(parts[one], kind) & getattr(parts[two], kind)
             if both:
                 found.append(f"{one} and {two} share {len(both)} {kind}, such as {sorted(both)[0]!r}")
@@ -114,21 +140,18 @@ class Neighbours(Record):
 
 
 def neighbours(requests: Mapping[str, Sequence[str]]) -> tuple[Neighbours, ...]:
-    """For every two parts with requests, how near those of the later one come to those of the earlier; 0 far, 1 the same."""
+    """For every two parts with requests, how near those of the later one come to those of the earlier; 0 far, 1 the same.
+
+    Nothing without scikit-learn.
+    """
     texts = {part: list(dict.fromkeys(some)) for part, some in requests.items() if some}
-    if len(texts) < 2:
+    module = learners()
+    if len(texts) < 2 or module is None:
         return ()
-    vectoriser = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b", sublinear_tf=True)
-    vectoriser.fit([text for some in texts.values() for text in some])
+    every = [text for some in texts.values() for text in some]
     found: list[Neighbours] = []
     for other, part in combinations(texts, 2):
-        base = vectoriser.transform(texts[other]).T.tocsc()
-        rows = vectoriser.transform(texts[part])
-        best, which = np.empty(len(texts[part])), np.empty(len(texts[part]), dtype=int)
-        for start in range(0, len(best), _AT_ONCE):
-            near = (rows[start : start + _AT_ONCE] @ base).toarray()
-            best[start : start + _AT_ONCE] = near.max(axis=1)
-            which[start : start + _AT_ONCE] = near.argmax(axis=1)
+        best, which = module.nearest(texts[part], texts[other], every)
         top = int(best.argmax())
         median, p95 = np.quantile(best, [0.5, 0.95])
         found.append(

@@ -7,7 +7,7 @@ from datetime import time
 
 from rise_bench.score.text import parse_datetime, tokens
 
-__all__ = ["number_words", "read_number", "read_time", "time_words"]
+__all__ = ["number_words", "percent_words", "read_number", "read_time", "time_words"]
 
 _ONES: list[str] = re.findall(
     r"\w+",
@@ -47,6 +47,12 @@ def number_words(number: int | float) -> tuple[str, ...]:
     if 0 <= count <= 100 or (0 <= count < 10_000 and count % 100 == 0):
         said.append(_in_words(count))
     return tuple(said)
+
+
+def percent_words(share: int | float) -> tuple[str, ...]:
+    """Ways to say a share of one: `4.5%`, `4.5 per cent`."""
+    hundredths = f"{share * 100:.6f}".rstrip("0").rstrip(".")
+    return f"{hundredths}%", f"{hundredths} per cent"
 
 
 def read_number(words: str) -> int | float | None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from pydantic import JsonValue
 
 from rise_bench.check import prove
+from rise_bench.model.oracle import final_message
+from rise_bench.score import score
 from rise_bench.score.calls import tools_of
+from rise_bench.synth.by_hand import asked_facts
 from rise_bench.synth.compose import Plan, compose
 from rise_bench.synth.context import Context
 from rise_bench.synth.critical import decide
+from rise_bench.synth.endings import ending
 from rise_bench.synth.entities import entities
-from rise_bench.synth.facts import facts_of
 from rise_bench.synth.gates import passed
 from rise_bench.synth.keys import chain_key
 from rise_bench.synth.made import Listed, Parted, Proved, Recovered, Twin
@@ -28,9 +32,10 @@ from rise_bench.synth.reproduce import reproduce
 from rise_bench.synth.requests import twins_of
 from rise_bench.synth.training import Lesson, Rejected
 from rise_bench.synth.twins import infeasible, underspecified
-from rise_bench.types import Task, canonical
+from rise_bench.types import Task, Trajectory, canonical
 
 __all__ = [
+    "Pool",
     "author_step",
     "compose_step",
     "digest_of",
@@ -43,6 +48,10 @@ __all__ = [
     "reproduce_step",
     "twin_step",
 ]
+
+_TWINS = ("underspecified", "infeasible")
+_WORDINGS = 8
+"""Among which the one is sought from which a value goes best."""
 
 
 def digest_of(value: JsonValue) -> str:
@@ -77,20 +86,26 @@ def propose_step(
     return step
 
 
-def compose_step(
-    context: Context, counts: dict[Part, int]
-) -> Callable[[tuple[Part, Sequence[Primitive]]], Iterator[Parted]]:
-    """The primitives of a part -> chains of them alone, each calls once."""
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Primitives of one part of one world, and how many chains of them are wanted."""
+
+    part: Part
+    primitives: Sequence[Primitive]
+    count: int
+
+
+def compose_step(context: Context) -> Callable[[Pool], Iterator[Parted]]:
+    """The primitives of a part of a world -> chains of them alone, each calls once."""
     recipe = context.loaded.recipe
 
-    def step(item: tuple[Part, Sequence[Primitive]]) -> Iterator[Parted]:
-        part, primitives = item
-        plan = Plan(count=counts[part], lengths=recipe.chains.lengths)
+    def step(pool: Pool) -> Iterator[Parted]:
+        plan = Plan(count=pool.count, lengths=recipe.chains.lengths)
         seen: set[str] = set()
-        for chain in compose(primitives, context.tools, recipe.seed, plan):
+        for chain in compose(pool.primitives, context.tools, recipe.seed, plan):
             if (key := chain_key(chain)) not in seen:
                 seen.add(key)
-                yield Parted(part=part, chain=chain)
+                yield Parted(part=pool.part, chain=chain)
 
     return step
 
@@ -112,7 +127,7 @@ def ground_step(
     def step(chain: Chain) -> Iterator[Draft | Dropped]:
         yield decide(
             chain,
-            facts_of(chain, context.tools),
+            asked_facts(chain, context.proposed_of(chain), context.tools),
             context.source,
             context.tools,
             context.cache,
@@ -218,9 +233,28 @@ def twin_step(
 def _by_rule(context: Context, draft: Draft, listed: dict[str, tuple[Entity, ...]]) -> Iterator[Task | Dropped]:
     wanted = context.loaded.recipe.twins
     if wanted.underspecified:
-        yield from underspecified(draft, context.source, listed[draft.chain.world.digest()])
+        setup = draft.chain.world.setup
+        names = context.nicknames.get(setup, {})
+        others: Iterator[Draft | Dropped] = iter(())
+        if draft.author == "phrasebook":  # more words cost nothing, and some go more easily than others
+            others = context.author(setup).author(draft, context.loaded.recipe.seed, _WORDINGS)
+        yield from underspecified(
+            draft,
+            context.source,
+            listed[draft.chain.world.digest()],
+            wordings=[one for one in others if isinstance(one, Draft)],
+            books=context.books,
+            follows=lambda one: recover(one, context.tools, names, context.books),
+        )
     if wanted.infeasible:
         yield infeasible(draft.task, context.ground)
+
+
+def _misjudged(task: Task, run: Trajectory, context: Context) -> str:
+    """What the scorers say of a twin's right end where they do not take it for right; empty where they do."""
+    verdicts = score(task, run, context.ground)
+    said = run.messages[-1].content
+    return "" if all(one.value == 1 for one in verdicts) else f"{verdicts[0].reason}: {said}"
 
 
 def lesson_step(
@@ -235,9 +269,13 @@ def lesson_step(
 
     def step(item: tuple[Task, Task | None, World]) -> Iterator[Lesson | Dropped]:
         task, origin, world = item
-        run = chosen(task, context.source, context.cache)
+        say = (lambda told, root: ending(told, recipe.seed)) if task.kind in _TWINS else final_message
+        run = chosen(task, context.source, context.cache, say)
         if run is None:
             yield Dropped(stage="negate", what=task.id, reason="the reference does not run any more")
+            return
+        if task.kind in _TWINS and (why := _misjudged(task, run, context)):
+            yield Dropped(stage="negate", what=task.id, reason="the right end is not scored so", detail=why)
             return
         tools = tools_of(task, context.ground)
         judges = [context.judge] if context.judge else []
@@ -247,6 +285,7 @@ def lesson_step(
             context.source,
             cache=context.cache,
             entities=listed[world.digest()],
+            operators=context.operators,
             origin=origin,
             seed=recipe.seed,
             most=recipe.negatives.per_operator,

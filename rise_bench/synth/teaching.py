@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from rise_bench.synth import steps
-from rise_bench.synth.callonly import call_only
+from rise_bench.synth.callonly import LIMIT, CallOnly, call_only
 from rise_bench.synth.context import Context
 from rise_bench.synth.gates import balanced
 from rise_bench.synth.keys import chain_key
@@ -29,8 +29,9 @@ def lessons(
     tasks: Sequence[Task],
     complete: Mapping[str, Task],
     origins: Mapping[str, str],
-) -> dict[str, Lesson]:
-    """Task id to its reference run with its executed departures, gated and balanced over all tasks.
+    worlds: Mapping[str, World],
+) -> tuple[dict[str, Lesson], CallOnly]:
+    """Task id to its reference run with its executed departures, gated and balanced over all tasks; and gate 7's figures.
 
     `checks.json` is written beside: by operator what was declared and what observed, and how well calls alone tell chosen
     from rejected.
@@ -38,13 +39,14 @@ def lessons(
     Args:
         complete: id to complete task, for the twins' origins.
         origins: id of a twin to that of the task behind it.
+        worlds: id of a complete task to its world.
     """
     seed = context.loaded.recipe.seed
-    worlds = {world.setup: world for world in context.loaded.worlds}
-    inputs: dict[str, tuple[Task, Task | None, World]] = {
-        f"{task.id} {task.digest()[:16]}": (task, complete.get(origins.get(task.id, "")), worlds[task.setup])
-        for task in tasks
-    }
+    inputs: dict[str, tuple[Task, Task | None, World]] = {}
+    for task in tasks:
+        origin = origins.get(task.id, task.id)
+        behind = complete.get(origin) if origin != task.id else None
+        inputs[f"{task.id} {task.digest()[:16]}"] = (task, behind, worlds[origin])
     made = running.made("negate", "with departures", Lesson, inputs, steps.lesson_step(context, listed))
     by_id = {task.id: task for task in tasks}
     found = [(one.negative, by_id[lesson.task]) for lesson in made for one in lesson.rejected]
@@ -55,11 +57,10 @@ def lessons(
         lesson.model_copy(update={"rejected": tuple(one for one in lesson.rejected if one.negative.digest() in stay)})
         for lesson in made
     ]
-    _checks(running, made, left, seed)
-    return {lesson.task: lesson for lesson in left}
+    return {lesson.task: lesson for lesson in left}, _checks(running, made, left, seed)
 
 
-def _checks(running: Running, made: Sequence[Lesson], left: Sequence[Lesson], seed: int) -> None:
+def _checks(running: Running, made: Sequence[Lesson], left: Sequence[Lesson], seed: int) -> CallOnly:
     table: dict[str, dict[str, object]] = {}
     for lesson in made:
         for one in lesson.rejected:
@@ -70,8 +71,10 @@ def _checks(running: Running, made: Sequence[Lesson], left: Sequence[Lesson], se
             place = "/".join("none" if value is None else f"{value:g}" for value in negative.observed)
             observed[place] = observed.get(place, 0) + 1
     blind = call_only([one.pair for lesson in left for one in lesson.rejected], seed=seed)
-    told = {"operators": dict(sorted(table.items())), "call_only": asdict(blind) if blind else None}
+    verdict = {"refused": blind.reason, "artefacts": blind.artefacts, "limit": LIMIT}
+    told = {"operators": dict(sorted(table.items())), "call_only": asdict(blind) | verdict}
     running.folder.write("checks.json", json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    return blind
 
 
 def train(
@@ -82,8 +85,8 @@ def train(
     twins: Mapping[str, str],
     twin_tasks: Sequence[Task],
     parting: Parting,
-) -> tuple[Counts, ...]:
-    """Rows of training data in the folder `training`.
+) -> tuple[tuple[Counts, ...], CallOnly]:
+    """Rows of training data in the folder `training`; how many there are, and gate 7's figures.
 
     Args:
         by_chain: key of a chain to the drafts that tell it.
@@ -92,9 +95,10 @@ def train(
     """
     first = [some[0] for some in by_chain.values()]
     tasks = [*(draft.task for draft in first), *twin_tasks]
-    learnt = lessons(running, context, listed, tasks, {draft.task.id: draft.task for draft in first}, twins)
+    complete = {draft.task.id: draft.task for draft in first}
+    worlds = {draft.task.id: draft.chain.world for draft in first}
+    learnt, blind = lessons(running, context, listed, tasks, complete, twins, worlds)
     told = {draft.task.id: by_chain[chain_key(draft.chain)] for draft in first}
-    servers = {world.setup: world.servers for world in context.loaded.worlds}
     material: list[Material] = []
     for task in tasks:
         lesson = learnt.get(task.id)
@@ -106,7 +110,7 @@ def train(
                 key=chain_key(drafts[0].chain) if drafts else task.id,
                 part=parting.part(task),
                 now=task.now,
-                servers=servers[task.setup] if drafts else task.servers,
+                servers=worlds[task.id].servers if drafts else task.servers,
                 lesson=lesson,
                 wordings=tuple(Wording(one.task.request, one.response) for one in drafts) or (Wording(task.request),),
             )
@@ -114,4 +118,4 @@ def train(
     target = running.folder.path / "training"
     target.mkdir(exist_ok=True)
     recipe = context.loaded.recipe
-    return spread(target, material, context.ground, recipe.output.spread, recipe.seed)
+    return spread(target, material, context.ground, recipe.output.spread, recipe.seed), blind

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rise_bench.ground.offer import mask_root
 from rise_bench.ground.sandbox import VISIBLE_ROOT
 from rise_bench.model.prompt import template_messages
 from rise_bench.model.wire import Names, tool_schema
 from rise_bench.refs import substitute_root
 from rise_bench.store import cannot_write, read_yaml, write_atomic
 from rise_bench.synth.keys import request_key
+from rise_bench.synth.pairs import moved
 from rise_bench.synth.recipe import Spread
 from rise_bench.synth.records import Negative, Pair
 from rise_bench.types import Assistant, Ground, Message, Record, System, Tool, Trajectory, User, canonical
@@ -93,18 +93,11 @@ def _told(messages: Sequence[Message], wording: Wording, root: str, *, whole: bo
         root: of the sandbox in which they were made.
         whole: the last message is the final one, and takes the wording's response.
     """
-    moved = [_moved(message, root) for message in messages]
-    told: list[Message] = [User(content=wording.request) if isinstance(one, User) else one for one in moved]
+    here = [moved(message, root, VISIBLE_ROOT) for message in messages]
+    told: list[Message] = [User(content=wording.request) if isinstance(one, User) else one for one in here]
     if whole and wording.response:
         told[-1] = Assistant(content=str(substitute_root(wording.response, VISIBLE_ROOT)))
     return told
-
-
-def _moved(message: Message, root: str) -> Message:
-    if not root or root == VISIBLE_ROOT:
-        return message
-    value = substitute_root(mask_root(message.model_dump(mode="json"), root), VISIBLE_ROOT)
-    return type(message).model_validate(value)
 
 
 # --- spreading --------------------------------------------------------------------------------------------------------
@@ -222,8 +215,8 @@ def _pair_line(one: Material, which: int, wording: int, number: int, contexts: _
         "operator": pair.operator,
         "span": pair.span,
         "prompt": template_messages([System(content=text), *_told(pair.history, words, root, whole=False)], names),
-        "chosen": template_messages([_moved(pair.chosen, root)], names),
-        "rejected": template_messages([_moved(pair.rejected, root)], names),
+        "chosen": template_messages([moved(pair.chosen, root, VISIBLE_ROOT)], names),
+        "rejected": template_messages([moved(pair.rejected, root, VISIBLE_ROOT)], names),
         "tools": tools,
     }
     return row, _counted(one, words, system, tools) | {"operators": pair.operator, "mutants": mutant}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
@@ -11,53 +11,62 @@ from rise_bench.errors import Fault
 from rise_bench.played import idle_reads
 from rise_bench.refs import at, unescape
 from rise_bench.score.text import contains_phrase
+from rise_bench.synth.endings import Slot, capability_of, slot_of, spaced
 from rise_bench.synth.operators.base import siblings_among
-from rise_bench.synth.records import Draft, Dropped, Entity
+from rise_bench.synth.phrasebook import Phrasebooks
+from rise_bench.synth.records import Draft, Dropped, Entity, Recovery
+from rise_bench.synth.recover import recover
+from rise_bench.synth.unsaid import Unsaid, unsaid
 from rise_bench.types import Budget, Critical, Ground, GroundSource, Intent, Task, Tool, canonical
 
 __all__ = ["infeasible", "underspecified"]
 
-_LEADS = (
-    "on the", "at the", "from the", "in the", "for the", "by the", "until the", "to the", "with the", "of the",
-    "on", "at", "from", "in", "for", "by", "until", "till", "to", "with", "of", "since", "after", "before", "over",
-    "under", "about", "around", "every", "within", "exactly", "only",
-)  # fmt: skip
-"""Words that go with a value when it goes."""
-
-_VAGUE = {"path": "one of the files", "number": "some", "url": "a page", "text": "something", "set": "some of them"}
-"""What stands in a value's place where leaving it out would break the sentence."""
+Follows = Callable[[Draft], Sequence[Recovery]]
+"""How each critical value of a draft follows from its request."""
 
 _QUESTIONS: Mapping[str, tuple[str, ...]] = {
     "date": ("date", "day", "when"),
     "datetime": ("date", "day", "time", "when"),
     "number": ("number", "amount", "how many", "how much", "how long"),
-    "path": ("file", "folder", "path", "where", "which"),
+    "path": ("file", "folder", "path", "where"),
     "url": ("address", "page", "url", "link"),
-    "enum": ("which",),
-    "text": ("text", "wording", "what", "which"),
-    "set": ("which",),
 }
+_VALUES_ONLY = ("when", "how many", "wording")
+_LITTLE = ("to", "by", "of", "in", "at", "from", "for")
 
 
-def underspecified(draft: Draft, source: GroundSource, entities: Sequence[Entity]) -> Iterator[Task | Dropped]:
-    """For each critical value that the request states in words of its own: the twin whose request does not.
+def underspecified(
+    draft: Draft,
+    source: GroundSource,
+    entities: Sequence[Entity],
+    *,
+    wordings: Sequence[Draft] = (),
+    books: Phrasebooks | None = None,
+    follows: Follows = recover,
+) -> Iterator[Task | Dropped]:
+    """For each critical value that the tool must be given and the request states: the twin whose request does not.
 
     The value must not be there to be found: either it stands nowhere in the world (in no entity, and in nothing that the
     offered reading tools give without arguments), so that only the user knows it; or it is one of at least two entities
     of its kind, another of which was tried in its place, ran, and gave another outcome: then reading shows candidates
-    and not which of them is meant.
+    and not which of them is meant. What a tool need not be given is no twin: without it the wish is another, and whole.
+
+    Args:
+        wordings: the same chain in other words; that is taken from which the value goes best.
+        books: whose fragments go as a whole where one of them brought the value in.
+        follows: from the twin's request all other values must still follow, and this one must not.
     """
     task = draft.task
+    told = [draft, *(other for other in wordings if other.task.request != task.request)]
     world: str | None = None
     for critical in task.intent.critical:
-        place = f"{critical.call}:{critical.argument}"
-        words = draft.said.get(place, "")
-        what = f"{task.id} {place}"
-        if not words:
-            yield Dropped(stage="author", what=what, reason="twin: the request has no words for it")
+        what = f"{task.id} {critical.call}:{critical.argument}"
+        if why := _optional(task, critical, source.ground):
+            yield Dropped(stage="author", what=what, reason="twin: it may be left out", detail=why)
             continue
-        request = _without(task.request, words, critical)
+        request = _without(told, critical, books, follows)
         if request is None:
+            words = draft.said.get(f"{critical.call}:{critical.argument}", "")
             yield Dropped(stage="author", what=what, reason="twin: its words cannot go", detail=words)
             continue
         if world is None:
@@ -69,25 +78,42 @@ def underspecified(draft: Draft, source: GroundSource, entities: Sequence[Entity
         yield _asking(task, critical, request)
 
 
-def _without(request: str, words: str, critical: Critical) -> str | None:
-    """The request with the value's words gone, with what led them in; None where they stand there twice, or not."""
-    found = list(re.finditer(rf"(?<!\w){re.escape(words)}(?!\w)", request))
-    if len(found) != 1:
-        return None
-    start, end = found[0].span()
-    before = request[:start].rstrip(" \"'`(“‘")
-    after = request[end:].lstrip("\"'`)”’")
-    lead = next((word for word in _LEADS if re.search(rf"\b{word}$", before, re.IGNORECASE)), None)
-    if lead is not None and critical.match in ("date", "datetime", "enum", "exact", "number"):
-        left = f"{before[: -len(lead)].rstrip()}{'' if after[:1] in ',.;:!?' else ' '}{after.lstrip()}"
-    elif (vague := _VAGUE.get(critical.match)) is not None and critical.match != "number":
-        before = re.sub(r"\b(?:the|a|an)$", "", before, flags=re.IGNORECASE).rstrip()
-        left = f"{before} {vague}{'' if after[:1] in ',.;:!?' or not after else ' '}{after.lstrip()}"
-    else:
-        return None
-    left = re.sub(r"\s{2,}", " ", left).strip()
-    left = left[:1].upper() + left[1:]
-    return left if len(left.split()) >= 3 and not contains_phrase(left, words) else None
+def _optional(task: Task, critical: Critical, ground: Ground) -> str:
+    """Why the tool can do without the value; empty where it must be given, as a whole argument."""
+    name, *inner = critical.argument.split("/")[1:] or [""]
+    if inner:
+        return "it is a part of a longer value"
+    called = task.reference[critical.call].tool
+    tool = next((tool for server in ground.servers for tool in server.tools if tool.id == called), None)
+    required = tool.parameters.get("required") if tool else None
+    given = isinstance(required, list) and unescape(name) in required
+    return "" if given else f"{called} does not ask for {unescape(name)}"
+
+
+def _without(told: Sequence[Draft], critical: Critical, books: Phrasebooks | None, follows: Follows) -> str | None:
+    """The request that reads best without the value, None where there is none."""
+    place = f"{critical.call}:{critical.argument}"
+    best: Unsaid | None = None
+    for one in told:
+        call = one.task.reference[critical.call]
+        name = unescape(critical.argument[1:])
+        slot = slot_of(call.tool, name)
+        if slot is None:
+            return None
+        phrases = books.of(call.tool) if books else None
+        fragments = phrases.fragments.get(name, ()) if phrases else ()
+        for found in unsaid(one.task.request, one.said.get(place, ""), name, fragments, slot):
+            if (best is None or found.how < best.how) and _left_open(one, found.text, place, follows):
+                best = found
+    return best.text if best else None
+
+
+def _left_open(draft: Draft, request: str, place: str, follows: Follows) -> bool:
+    """Does everything but the one value follow from this request?"""
+    said = {other: words for other, words in draft.said.items() if other != place}
+    changed = {"task": draft.task.model_copy(update={"request": request}), "said": said}
+    found = {f"{one.call}:{one.argument}": one.by for one in follows(draft.model_copy(update=changed))}
+    return all((by == "none") is (other == place) for other, by in found.items())
 
 
 def _readable(task: Task, source: GroundSource) -> str:
@@ -125,14 +151,17 @@ def _findable(draft: Draft, critical: Critical, value: JsonValue, entities: Sequ
 
 def _asking(task: Task, critical: Critical, request: str) -> Task:
     name = unescape(critical.argument.rsplit("/", 1)[-1])
-    own = [word for word in re.findall(r"[a-z]+", re.sub(r"([A-Z])", r" \1", name).lower()) if len(word) > 2]
-    asks = tuple(dict.fromkeys([*own, *_QUESTIONS.get(critical.match, ("which", "what"))]))
+    slot = slot_of(task.reference[critical.call].tool, name) or Slot(ask=name)
+    own = [word for word in spaced(name).split() if len(word) > 2 and word not in _LITTLE]
+    words = ("which", "what") if slot.choose else ("wording", "what")
+    asks = dict.fromkeys([slot.ask, *slot.ask.split(), *own, *_QUESTIONS.get(critical.match, ()), *words])
+    kept = [word for word in asks if word not in _LITTLE and not (slot.choose and word in _VALUES_ONLY)]
     return _bare(
         task,
         f"{task.id}-ask-{critical.call}-{name}".lower().replace("_", "-"),
         kind="underspecified",
         request=request,
-        asks=(asks,),
+        asks=(tuple(kept),),
     )
 
 
@@ -172,8 +201,7 @@ def infeasible(task: Task, ground: Ground) -> Task | Dropped:
         left = sorted(server.name for server in ground.servers if server.name not in unfit | {needed})[:2]
     if not left:
         return Dropped(stage="author", what=task.id, reason="twin: no server would be left")
-    domain = next((server.domain for server in ground.servers if server.name == needed), "")
-    return _bare(task, f"{task.id}-cannot", kind="infeasible", servers=tuple(left), reasons=_reasons(lost, domain))
+    return _bare(task, f"{task.id}-cannot", kind="infeasible", servers=tuple(left), reasons=_reasons(lost, ground))
 
 
 def _deciding(task: Task) -> str:
@@ -198,12 +226,14 @@ def _servers_that_could(lost: Tool, ground: Ground) -> set[str]:
     }
 
 
-_EMPTY = frozenset(re.findall(r"\w+", "get set the for and with from new all one add list read make run"))
+_VERBS = frozenset(re.findall(r"\w+", "get set add list read make run create update delete show find"))
+_EMPTY = frozenset(re.findall(r"\w+", "the and for with from new all one multiple many some info by"))
 
 
-def _reasons(lost: Tool, domain: str) -> tuple[str, ...]:
-    """Words one of which a refusal that knows what is missing contains."""
-    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", f"{lost.name} {domain} {lost.server}")
-    words = [word for word in re.findall(r"[a-z]+", spaced.lower()) if len(word) > 2]
-    kept = [word for word in words if word not in _EMPTY] or words
-    return tuple(dict.fromkeys([*kept, *(word for word in words if word in _EMPTY)]))
+def _reasons(lost: Tool, ground: Ground) -> tuple[str, ...]:
+    """What is missing, and words one of which a refusal that knows it contains; what is done anywhere comes last."""
+    server = next((server for server in ground.servers if server.name == lost.server), None)
+    capability = capability_of(lost, server)
+    words = [word for word in spaced(f"{lost.name} {lost.server}").split() if len(word) > 2 and word not in _EMPTY]
+    ordered = sorted(words, key=lambda word: word in _VERBS)
+    return tuple(dict.fromkeys([capability.what, *capability.words, *ordered]))

@@ -18,6 +18,7 @@ from rise_bench.refs import ROOT
 from rise_bench.score.text import parse_datetime
 from rise_bench.score.values import same
 from rise_bench.synth.spoken_dates import date_words, is_relative, read_date
+from rise_bench.synth.spoken_grids import grid_words, read_grid
 from rise_bench.synth.spoken_numbers import number_words, read_number, read_time, time_words
 from rise_bench.types import MatchKind, canonical
 
@@ -135,6 +136,8 @@ def read(words: str, kind: Kind, now: str = "", names: Names | None = None) -> J
             return text if text in _zones() else _cities().get(text.removesuffix(" time"))
         case "list":
             return _read_list(text, now, names)
+        case "json":
+            return _read_json(_unquoted(text))
         case _:
             return _unquoted(text)
 
@@ -150,7 +153,7 @@ def same_value(value: JsonValue, found: JsonValue, kind: Kind) -> bool:
         whole = isinstance(value, list) and isinstance(found, list) and len(value) == len(found)
         return whole and all(same_value(a, b, kind_of(a)) for a, b in pairs)
     if kind == "json":
-        return found == canonical(value)
+        return canonical(value) in (found, f"[[{found}]]")  # a single cell is said without its row
     return same(value, found, "datetime" if kind == "datetime" else "exact")
 
 
@@ -185,6 +188,9 @@ def _ways(value: JsonValue, kind: Kind, now: str) -> list[Spoken]:
     today = _today(now)
     if kind == "number" and isinstance(value, int | float):
         return [Spoken(words, "verbaliser" if i else "verbatim") for i, words in enumerate(number_words(value))]
+    if isinstance(value, list) and (rows := grid_words(value)):
+        opening, closing = next((pair for pair in _QUOTES if not {*pair} & {*rows}), _QUOTES[2])
+        return [Spoken(f"{opening}{rows}{closing}", "verbaliser"), Spoken(canonical(value), "verbatim")]
     if not isinstance(value, str):
         return [Spoken(canonical(value), "verbatim")]
     if kind == "date":
@@ -308,6 +314,15 @@ def _read_list(text: str, now: str, names: Names) -> JsonValue:
         number = read_number(part)
         items.append(named if named is not None else number if number is not None else value)
     return items
+
+
+def _read_json(text: str) -> str:
+    """The text itself where it is JSON, else that of the rows which it says."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError:
+        return canonical(rows) if (rows := read_grid(text)) is not None else text
+    return text
 
 
 def _unquoted(text: str) -> str:

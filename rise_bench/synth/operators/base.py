@@ -69,6 +69,10 @@ class Material:
     def _offered(self) -> list[Server]:
         return [server for server in self.ground.servers if server.name in self.task.servers]
 
+    def server(self, name: str) -> Server | None:
+        """The server of this name, where the ground has it."""
+        return next((server for server in self.ground.servers if server.name == name), None)
+
     def effect(self, tool: str) -> str:
         """`read`, `write` or `unknown`."""
         return self.tools[tool].effect if tool in self.tools else "unknown"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 
 from rise_bench.model.oracle import final_message
 from rise_bench.played import Played
+from rise_bench.refs import unescape
+from rise_bench.synth.endings import capability_of, claim, question, refusal, slot_of, spaced
 from rise_bench.synth.observed import reported
 from rise_bench.synth.operators.base import VISIBLE, Material, Mutant, Operator
 from rise_bench.types import Task
@@ -18,16 +21,28 @@ def _saying(operator: Operator, message: str) -> Mutant:
     return Mutant(operator.id, operator.declared, (), says=lambda task, played: message, made=message)
 
 
+def _draw(material: Material, operator: Operator) -> random.Random:
+    """Of this operator on this task. What is right on twins is wrong here in the same words: only the decision differs."""
+    return random.Random(f"{material.task.id}:{operator.id}")
+
+
 def _ask(material: Material, operator: Operator) -> Iterator[Mutant]:
     """A question about something that the request states."""
     for critical in material.task.intent.critical[:1]:
-        words = critical.argument.rsplit("/", 1)[-1].replace("_", " ") or "one"
-        yield _saying(operator, f"Before I do anything: which {words} do you mean?")
+        name = unescape(critical.argument.rsplit("/", 1)[-1])
+        slot = slot_of(material.task.reference[critical.call].tool, name)
+        what = slot.ask if slot else "one" if name.isdigit() else spaced(name) or "one"
+        message = question(what, _draw(material, operator), value=not (slot is None or slot.choose))
+        yield _saying(operator, message)
 
 
 def _decline(material: Material, operator: Operator) -> Iterator[Mutant]:
     """A refusal of what the tools can do."""
-    yield _saying(operator, "I am sorry, I cannot do that here: none of my tools is able to.")
+    called = material.task.reference[-1].tool if material.task.reference else ""
+    tool = material.tools.get(called)
+    if tool is not None:
+        what = capability_of(tool, material.server(tool.server)).what
+        yield _saying(operator, refusal(what, _draw(material, operator)))
 
 
 def _without_looking(material: Material, operator: Operator) -> Iterator[Mutant]:
@@ -47,7 +62,7 @@ def _guess(material: Material, operator: Operator) -> Iterator[Mutant]:
 
 def _claim(material: Material, operator: Operator) -> Iterator[Mutant]:
     """A claim that it was done, and nothing done."""
-    yield _saying(operator, "Done, that is taken care of.")
+    yield _saying(operator, claim(_draw(material, operator)))
 
 
 OPERATORS = (

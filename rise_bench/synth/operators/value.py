@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from difflib import SequenceMatcher
 from functools import lru_cache
@@ -172,9 +172,14 @@ def _number(change: Callable[[int | float], int | float | None]) -> Change:
             match = found[-1]
             number = float(match.group()) if "." in match.group() else int(match.group())
             if (other := change(number)) is not None:
-                yield f"{value[: match.start()]}{other}{value[match.end() :]}"
+                yield f"{value[: match.start()]}{_padded(other, match.group())}{value[match.end() :]}"
 
     return apply
+
+
+def _padded(value: int | float, like: str) -> str:
+    """The number with the leading zeros of the text in whose place it stands: `09` becomes `08`."""
+    return str(value).zfill(len(like)) if re.match(r"-?0\d", like) else str(value)
 
 
 def _in_range(value: int | float, site: Site) -> bool:
@@ -202,8 +207,23 @@ def _next(step: int) -> Callable[[int | float], int | float | None]:
     return change
 
 
-def _opposite(value: int | float) -> int | float | None:
-    return -value if value else None
+def _sign(material: Material, site: Site) -> Iterator[JsonValue]:
+    """The other sign, of a number that may have either: one that is negative, or whose contract speaks of negative ones.
+
+    Nobody takes -5 for a price or a count by mistake: such a call shows by itself that it is wrong, whatever was asked.
+    """
+    negated = list(_number(lambda value: -value if value else None)(material, site))
+    whole = not isinstance(site.value, str) or _NUMBER.fullmatch(site.value.strip())
+    if whole and (str(site.value).strip().startswith("-") or _takes_negatives(site.schema)):
+        yield from negated
+
+
+def _takes_negatives(schema: Mapping[str, JsonValue]) -> bool:
+    shown: list[JsonValue] = [schema.get(word) for word in ("minimum", "exclusiveMinimum", "default", "const")]
+    for word in ("examples", "enum"):
+        listed = schema.get(word)
+        shown += listed if isinstance(listed, list) else []
+    return any(isinstance(value, int | float) and value < 0 for value in shown)
 
 
 def _unit(material: Material, site: Site) -> Iterator[JsonValue]:
@@ -276,7 +296,7 @@ OPERATORS = (
     _operator("number-1", _number(_next(-1)), "-"),
     _operator("tenfold", _number(_tenfold), "+"),
     _operator("tenth", _number(_tenth), "-"),
-    _operator("sign", _number(_opposite)),
+    _operator("sign", _sign),
     _operator("member+1", _sibling_member(1), "+"),
     _operator("member-1", _sibling_member(-1), "-"),
     _operator("negated", _negated),
