@@ -304,8 +304,9 @@ def test_a_phrasing_with_one_argument_alone_leaves_the_rest_to_fragments(books: 
 @pytest.mark.parametrize(
     "server",
     [
-        *("agenda", "backlog", "calendar", "chess-rules", "decisions", "excel", "fetch", "filesystem", "git", "memory"),
-        *("openapi-ivotoby", "profiler", "sqlite", "tasks", "todo", "units", "workdays"),
+        *("agenda", "backlog", "calendar", "chess-rules", "decisions", "excel", "excel-negokaz", "fetch", "filesystem"),
+        *("geometry", "git", "home-finance", "medcalc", "memory", "openapi-ivotoby", "profiler", "sqlite", "tasks"),
+        *("todo", "units", "workdays"),
     ],
 )
 def test_every_known_call_of_a_server_can_be_asked_for_and_follows_from_the_request(

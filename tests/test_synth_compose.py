@@ -169,7 +169,11 @@ def test_members_of_an_enumeration_and_defaults_do_not_flow() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "flows"), [("size", False), ("limit", False), ("taskId", True), ("tasks/0/id", True), ("requestId", False)]
+    ("key", "flows"),
+    [
+        *(("size", False), ("limit", False), ("requestId", False), ("customers/0/id", False), ("id", False)),
+        *(("taskId", True), ("tasks/0/id", True)),
+    ],
 )
 def test_a_number_flows_only_between_places_that_mean_the_same(key: str, flows: bool) -> None:
     value: JsonValue = 7

@@ -9,6 +9,8 @@ from itertools import takewhile
 __all__ = ["about", "many_in", "noun_of", "of_many", "of_one", "phrase", "words_of"]
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_SAID = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+")
+_DATE_OR_TIME = re.compile(r"\d[-/:.]\d")
 _DULL = frozenset(
     re.findall(
         r"\w+",
@@ -36,7 +38,7 @@ _NO_PLURAL = frozenset(
     ("paid", "due", "sent", "left", "spent", "gross", "net", "actual", "next", "free", "open", "low", "high")
 )
 _LISTS = re.compile(r"(?:^|[._-])(?:list|search|find|filter)|(?:list|search)$", re.IGNORECASE)
-_PATH = re.compile(r"[^\s/]*/\S*|\S+\.[A-Za-z]{1,5}")
+_PATH = re.compile(r"\S+\.[A-Za-z]{1,4}\d?|\S*/")
 _ADDED_ES = re.compile(r"(?:ss|x|zz|[cst]h|(?:stat|bon|vir|camp)us|^bus)es$")
 _SPELLED = {
     "pct": "percent",
@@ -73,8 +75,10 @@ def words_of(name: str) -> list[str]:
 
 def of_one(word: str) -> str:
     """The word for one of them, by the commonest English endings."""
+    if word in ("series", "species"):
+        return word
     if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
+        return word[:-1] if word in ("calories", "movies", "cookies") else word[:-3] + "y"
     if len(word) > 4 and _ADDED_ES.search(word):
         return word[:-2]
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
@@ -104,11 +108,15 @@ def phrase(name: str, kind: str = "") -> str:
         return name.rstrip("/").rpartition("/")[2] or name
     if not words_of(name):
         return name.replace("_", " ").strip().casefold()
-    words = [word.casefold() for word in _WORD.findall(name)]
+    if _DATE_OR_TIME.search(name):
+        return name.replace("_", " ").strip()
+    words = [word.casefold() for word in _SAID.findall(name)]
     if len(words) > 1 and words[-1] in _UNITS:
         words[-1:] = ["in", _UNITS[words[-1]]]
     said = " ".join(_SPELLED.get(word, word) for word in words)
-    if len(words) == 1 and kind in ("date", "datetime") and (said == "due" or said.endswith("ed")):
+    if kind in ("date", "datetime") and said == "due":
+        return "due date"
+    if kind in ("date", "datetime") and len(words) == 1 and said.endswith("ed"):
         return f"{said} {'time' if kind == 'datetime' else 'date'}"
     return said
 

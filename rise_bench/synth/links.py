@@ -134,6 +134,9 @@ def _means(earlier: Known, want: Want, pointer: str) -> bool:
         return True
     if want.words[-1:] and want.words[-1] in _VAGUE:
         return False
+    if want.words[-1:] and want.words[-1] in _ID and len(want.words) > 1 and words_of(pointer)[-1:] == want.words[-1:]:
+        # customer 7 is not product 7: a bare id is of what its own record, or the call, is about
+        return want.words[-2] in {*words_of(pointer), *words_of(f"/{earlier.name}")}
     return agree(words_of(pointer), want.words) or (
         isinstance(want.value, str) and bool({*words_of(pointer)} & {*want.words} - _VAGUE - _ID)
     )

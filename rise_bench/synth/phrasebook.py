@@ -70,7 +70,10 @@ class Phrases(Record):
     frames: dict[str, tuple[Phrase, ...]] = Field(default_factory=dict)
     """Per argument, what a value is said with but what stands for an earlier result is not: `order no. {order_id}`."""
     items: dict[str, tuple[Phrase, ...]] = Field(default_factory=dict)
-    """Per argument that holds objects, how one object is said."""
+    """Per argument that holds objects, or field of such an object that does, how one object is said.
+
+    Where no phrase says all that has to be said of it, several are put side by side, none speaking of a field twice.
+    """
     gives: dict[Annotated[str, AfterValidator(_pattern)], tuple[Phrase, ...]] = Field(default_factory=dict)
     """Pattern of a pointer into the result to words by which a later wish speaks of what stands there."""
     nouns: tuple[Phrase, ...] = ()

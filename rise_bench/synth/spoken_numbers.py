@@ -60,6 +60,8 @@ def read_number(words: str) -> int | float | None:
     text = words.strip().casefold()
     if text in _COUNTS:
         return _COUNTS[text]
+    if re.fullmatch(r"-?(?:\d+|\d{1,3}(?:,\d{3})+)", text):  # maybe more digits than a float holds
+        return int(text.replace(",", ""))
     found = tokens(text, "number")
     if len(found) != 1 or (found[0].start, found[0].end) != (0, len(text)):
         return None

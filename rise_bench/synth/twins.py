@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -81,8 +82,9 @@ def underspecified(
 def _optional(task: Task, critical: Critical, ground: Ground) -> str:
     """Why the tool can do without the value; empty where it must be given, as a whole argument."""
     name, *inner = critical.argument.split("/")[1:] or [""]
-    if inner:
-        return "it is a part of a longer value"
+    value = task.reference[critical.call].arguments.get(unescape(name))
+    if inner or isinstance(value, dict) or (isinstance(value, list) and any(isinstance(one, dict) for one in value)):
+        return "it is a longer value, or a part of one"
     called = task.reference[critical.call].tool
     tool = next((tool for server in ground.servers for tool in server.tools if tool.id == called), None)
     required = tool.parameters.get("required") if tool else None
@@ -91,9 +93,9 @@ def _optional(task: Task, critical: Critical, ground: Ground) -> str:
 
 
 def _without(told: Sequence[Draft], critical: Critical, books: Phrasebooks | None, follows: Follows) -> str | None:
-    """The request that reads best without the value, None where there is none."""
+    """The request that reads best without the value, None where there is none; of equals one that hangs on its own words."""
     place = f"{critical.call}:{critical.argument}"
-    best: Unsaid | None = None
+    found: list[tuple[Unsaid, Draft]] = []
     for one in told:
         call = one.task.reference[critical.call]
         name = unescape(critical.argument[1:])
@@ -102,10 +104,9 @@ def _without(told: Sequence[Draft], critical: Critical, books: Phrasebooks | Non
             return None
         phrases = books.of(call.tool) if books else None
         fragments = phrases.fragments.get(name, ()) if phrases else ()
-        for found in unsaid(one.task.request, one.said.get(place, ""), name, fragments, slot):
-            if (best is None or found.how < best.how) and _left_open(one, found.text, place, follows):
-                best = found
-    return best.text if best else None
+        found += [(way, one) for way in unsaid(one.task.request, one.said.get(place, ""), name, fragments, slot)]
+    ordered = sorted(found, key=lambda item: (item[0].how, hashlib.sha256(item[0].text.encode()).hexdigest()))
+    return next((way.text for way, one in ordered if _left_open(one, way.text, place, follows)), None)
 
 
 def _left_open(draft: Draft, request: str, place: str, follows: Follows) -> bool:

@@ -34,7 +34,7 @@ _NO_OPENING = frozenset(
     re.findall(
         r"\S+",
         "the a an my our your his her their this that these those called named of one some every each no any number "
-        "titled entitled",
+        "under titled enunder titled",
     )
 )
 """Words after which no noun phrase with an article of its own can stand."""
@@ -68,7 +68,7 @@ def unsaid(request: str, words: str, argument: str, fragments: Sequence[str], sl
     ways = (
         _phrase_gone(request, words, argument, fragments),
         _led_gone(before, after, slot.drop),
-        _opened(before, after, slot.open),
+        _opened(before, after, slot),
     )
     for how, texts in enumerate(ways):
         for text in texts:
@@ -108,16 +108,18 @@ def _led_gone(before: str, after: str, leads: Sequence[str]) -> Iterator[str]:
             yield f"{rest}{'' if word in ',.;:!?' else ' '}{after.lstrip()}"
 
 
-def _opened(before: str, after: str, opened: Sequence[str]) -> Iterator[str]:
-    """With something indefinite in the value's place, where an article can stand there."""
+def _opened(before: str, after: str, slot: Slot) -> Iterator[str]:
+    """With something indefinite in the value's place, where an article can stand there and the noun is not there already."""
     before, after = re.sub(r"[\"'`“‘]$", "", before), re.sub(r"^[\"'`”’]", "", after)
     last, following = re.findall(r"[\w'-]+", before)[-1:], re.match(r"\s+([\w'-]+)", after)
-    for phrase in opened:
-        nouns = {word.rstrip("s") for word in re.findall(r"\w+", phrase.lower())[-1:]}
-        beside = {word.lower().rstrip("s") for word in (*last, *([following[1]] if following else []))}
-        if (last and last[0].lower() in _NO_OPENING and before.endswith(" ")) or nouns & beside:
+    if last and last[0].lower() in _NO_OPENING and before.endswith(" "):
+        return
+    beside = {word.lower().rstrip("s") for word in (*last, *([following[1]] if following else []))}
+    begins = re.search(r"(?:^|[.!?]\s+)$", before) is not None
+    for phrase in slot.open:
+        nouns = {text.lower().split()[-1].rstrip("s") for text in (phrase, slot.ask)}
+        if nouns & beside or (phrase == "something" and contains_phrase(before + after, phrase)):
             continue
-        begins = re.search(r"(?:^|[.!?]\s+)$", before) is not None
         yield f"{before}{phrase[:1].upper() + phrase[1:] if begins else phrase}{after}"
 
 
