@@ -102,8 +102,11 @@ def check_tasks(
         return list(pool.map(one, tasks))
 
 
-def prove(task: Task, ground: GroundSource, varied: GroundSource) -> Proof:
+def prove(task: Task, ground: GroundSource, varied: GroundSource, run: Runner = run_calls) -> Proof:
     """Run everything that one task needs and write down what was seen.
+
+    Args:
+        run: runs mutations and alternatives, or knows what they gave; the reference itself always runs, twice.
 
     Raises:
         GroundFault: the ground could not be opened or a server died.
@@ -126,7 +129,7 @@ def prove(task: Task, ground: GroundSource, varied: GroundSource) -> Proof:
         proof.refuse(f"the reference does not run a second time: {failure(second)}")
         return proof
     _record(proof, first, second)
-    _judge(proof, ground, (first, second), tools, run_calls)
+    _judge(proof, ground, (first, second), tools, run)
     return proof
 
 

@@ -87,6 +87,7 @@ def test_an_argument_is_called_as_its_tool_calls_it() -> None:
 # --- requests ---------------------------------------------------------------------------------------------------------
 
 FILE = Slot(ask="file", choose=True, open=("one of the files",))
+TEXT = Slot(ask="text", open=("something",))
 COUNTRY = Slot(ask="country", drop=("in",))
 CALENDAR = Slot(ask="calendar", drop=("in",))
 
@@ -110,6 +111,8 @@ def best(request: str, words: str, slot: Slot, fragments: tuple[str, ...] = (), 
         ("Is 4 May, in Germany I mean, free?", "Germany", COUNTRY, (), None),
         ("Read todo.md and then todo.md again.", "todo.md", FILE, (), None),
         ("Read it to me.", "todo.md", FILE, (), None),
+        ('A file a.txt that says "It rains." Can you?', "It rains.", TEXT, (), "A file a.txt that says something. Can you?"),
+        ("Say something with the text X in it.", "X", TEXT, (), None),
     ],
 )  # fmt: skip
 def test_a_value_is_left_out_without_a_hole_or_not_at_all(

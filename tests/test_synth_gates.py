@@ -195,6 +195,13 @@ def test_who_stays_hangs_on_the_seed_and_not_on_the_order() -> None:
     assert one != {item.digest() for item in balanced(found, seed=2)[0]}
 
 
+def test_who_stays_does_not_hang_on_the_sandbox_in_which_it_ran() -> None:
+    found = [*many("value:date+1d", 9), *many("value:date-1d", 4)]
+    elsewhere = [(one.model_copy(update={"root": f"/tmp/box-{i}"}), task) for i, (one, task) in enumerate(found)]
+    stays = [[(one.task, one.operator) for one in balanced(some, seed=1)[0]] for some in (found, elsewhere)]
+    assert stays[0] == stays[1]
+
+
 def test_opposite_operators_share_a_cell_but_for_their_direction() -> None:
     later, earlier = (
         cell_of(negative(WRONG_DAY, operator=name), book()) for name in ("value:date+1d", "value:date-1d")

@@ -141,6 +141,21 @@ def test_a_judge_that_does_not_answer_the_question_has_no_opinion(peer: Peer, as
     assert judge.acceptable(draft().task, [Call(tool="files.read_file", arguments={"path": "b"})]) is None
 
 
+def test_a_judge_of_calls_sees_values_where_the_reference_binds_to_results(
+    peer: Peer, asker: Callable[..., Asker]
+) -> None:
+    peer.script = [says('{"acceptable": false}')]
+    calls = (
+        Call(tool="files.find", arguments={"name": "plan"}),
+        Call(tool="files.read_file", arguments={"path": {"$ref": [0, "/path"]}}),
+    )
+    task = draft().task.model_copy(update={"reference": calls, "recorded": ({"path": "notes/plan.md"}, "Budget.")})
+    assert LlmJudge(asker()).acceptable(task, [Call(tool="files.read_file", arguments={"path": "b"})]) is False
+    question = json.loads(peer.bodies[0]["messages"][1]["content"])
+    assert question["A"][1]["arguments"] == {"path": "notes/plan.md"}
+    assert question["B"] == [{"tool": "files.read_file", "arguments": {"path": "b"}}]
+
+
 def test_an_endpoint_that_fails_is_a_fault_and_not_an_opinion(peer: Peer, asker: Callable[..., Asker]) -> None:
     judge = LlmJudge(asker())
     peer.script = [says('{"same": true}'), fails(500)]

@@ -168,14 +168,16 @@ def _say_checks(done: Synthesis) -> None:
         title = f"critical values of {found.requests} requests"
         say(table(["follows by", "n", "share"], rows, title=title, numbers=(1, 2)), "")
     if (blind := done.call_only) is not None:
-        rates = {"all": blind.all, **blind.by_operator}
+        rates = {"all": blind.all, **{name: one for name, one in blind.by_operator.items() if not one.note}}
         shown = [
             (name, one.pairs, one.tasks, *map(_share, (one.accuracy, one.low, one.high)), one.note)
             for name, one in rates.items()
         ]
         columns = ["operator", "pairs", "tasks", "accuracy", "low", "high", ""]
         title = "rejected told from chosen by the calls alone (0.5 = chance)"
-        say(table(columns, shown, title=title, numbers=range(1, 6)), "")
+        say(table(columns, shown, title=title, numbers=range(1, 6)))
+        without = sum(bool(one.note) for one in blind.by_operator.values())
+        say(text(f"{without} operators have too few pairs for a figure of their own (checks.json)", "dim"), "")
 
 
 def _share(value: float | None) -> str:

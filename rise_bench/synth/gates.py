@@ -272,7 +272,7 @@ def balanced(
     for cell, members in sorted(cells.items()):
         opposite = Cell(cell.operator, cell.type, {"+": "-", "-": "+"}.get(cell.direction, ""))
         room = min(cap, len(cells.get(opposite, ())) if cell.direction else cap)
-        ranked = sorted(members, key=lambda i: found[i][0].digest())
+        ranked = sorted(members, key=lambda i: _key(found[i][0]))
         random.Random(f"{seed}:{cell}").shuffle(ranked)
         keep.update(ranked[:room])
         reason = "one direction outweighs the other" if room < cap else "its cell is full"
@@ -285,6 +285,12 @@ def balanced(
         if i not in keep
     ]
     return [negative for i, (negative, _) in enumerate(found) if i in keep], left
+
+
+def _key(negative: Negative) -> str:
+    """What is departed from, and how: nothing of the sandbox in which it ran."""
+    made = canonical(mask_root(negative.made, negative.root))
+    return f"{negative.task} {negative.operator} {negative.call}:{negative.argument} {made}"
 
 
 # --- 8: split first ---------------------------------------------------------------------------------------------------

@@ -7,35 +7,31 @@ was killed or interrupted goes on where it stopped, and nothing that was execute
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
-from typing import TypeVar
 
 from rise_bench.synth import steps
-from rise_bench.synth.by_hand import primitives_of
 from rise_bench.synth.callonly import CallOnly
 from rise_bench.synth.context import Context, frozen, open_context, spec_of
+from rise_bench.synth.drafting import Drafting, grouped, in_turn, servers_of
 from rise_bench.synth.extra import lacking
 from rise_bench.synth.folder import SynthFolder
 from rise_bench.synth.funnel import Funnel, markdown
-from rise_bench.synth.keys import chain_key, primitive_key, proposal_key
+from rise_bench.synth.keys import chain_key
 from rise_bench.synth.llm import Purse, Spent
-from rise_bench.synth.made import Listed, Parted, Proved, Recovered, Twin
+from rise_bench.synth.made import Proved, Recovered, Twin
 from rise_bench.synth.parting import Parting
-from rise_bench.synth.propose import coverage
-from rise_bench.synth.recipe import PARTS, LoadedRecipe, Part, load_recipe
-from rise_bench.synth.records import Chain, Draft, Dropped, Entity, Primitive, Proposal
+from rise_bench.synth.recipe import LoadedRecipe, load_recipe
+from rise_bench.synth.records import Draft, Primitive
 from rise_bench.synth.recoverability import Recoverability, recoverability
 from rise_bench.synth.release import Released, release_suite
 from rise_bench.synth.requests import worksheet
 from rise_bench.synth.running import Progress, Running, Until
-from rise_bench.synth.split import Neighbours, part_of
+from rise_bench.synth.split import Neighbours
 from rise_bench.synth.teaching import lessons, train
 from rise_bench.synth.training import Counts
-from rise_bench.synth.verify import verify
-from rise_bench.types import Call, Task
+from rise_bench.types import Task
 
 __all__ = ["STAGES", "Plan", "Settings", "Synthesis", "plan", "synthesise"]
 
@@ -44,12 +40,6 @@ STAGES = (
     *("prove", "twins", "twins-proved", "negate", "release"),
 )
 """Names of the stages in order; each but the last is a file of the folder."""
-
-_PROPOSALS_PER_CHAIN = 8
-"""With `limit`: so many proposals are verified for each chain that is wanted."""
-
-T = TypeVar("T")
-K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +178,7 @@ class _Run:
         self._context = context
         self._folder = folder
         self._running = Running(loaded.recipe.name, folder, progress, settings.workers, settings.until)
-        self._listed: dict[str, tuple[Entity, ...]] = {}
+        self._drafting = Drafting(context, self._running, folder, settings.limit)
         self._done = Synthesis(str(folder.path), self._running.funnel)
 
     def all(self) -> Synthesis:
@@ -208,8 +198,9 @@ class _Run:
         return self._done
 
     def _carry_out(self) -> None:
-        primitives = self._primitives()
-        drafts, part_of_chain = self._drafts(primitives)
+        primitives = self._drafting.primitives()
+        self._done.coverage = self._drafting.covered
+        drafts, part_of_chain = self._drafting.drafts(primitives)
         worded = self._worded(drafts)
         parting = Parting(self._loaded)
         kept = parting.kept(worded, part_of_chain)
@@ -219,89 +210,6 @@ class _Run:
             self._suite(tagged, primitives, parting)
         else:
             self._training(tagged, parting)
-
-    # --- calls and chains ---------------------------------------------------------------------------------------------
-
-    def _primitives(self) -> list[Primitive]:
-        """What exists, what is tried, what holds."""
-        context = self._context
-        worlds = {world.digest(): world for world in self._loaded.worlds}
-        called = dict(zip(worlds, self._loaded.called, strict=True))
-        found = self._running.made("entities", "worlds listed", Listed, worlds, steps.listing_step(context))
-        self._listed = dict.fromkeys(worlds, ()) | {one.world: one.entities for one in found}
-        if not self._recipe.chains.per_world:
-            return []
-        pairs = {
-            f"{digest[:16]} {tool.id}": (world, tool.id)
-            for digest, world in worlds.items()
-            for tool in context.tools.values()
-            if tool.server in called[digest]
-        }
-        step = steps.propose_step(context, self._listed)
-        rows = self._running.rows("propose", "proposed", Proposal, pairs, step)
-        limit = self._settings.limit
-        turns = _in_turn([row.made for row in rows])
-        tried = {proposal_key(one): one for one in (turns[: limit * _PROPOSALS_PER_CHAIN] if limit else turns)}
-        verified = self._running.streamed(
-            "verify",
-            "verified",
-            Primitive,
-            tried,
-            lambda left: verify(left, context.source, context.varied, context.workers),
-            lambda one: one.what if isinstance(one, Dropped) else proposal_key(one),
-        )
-        self._covered(verified, {name for names in called.values() for name in names})
-        return verified
-
-    def _covered(self, primitives: Sequence[Primitive], servers: set[str]) -> None:
-        """Write down how many coverage scenarios of each tool there is a verified call for."""
-        found = coverage((tool for tool in self._context.tools.values() if tool.server in servers), primitives)
-        self._done.coverage = found
-        lines = {tool: {"verified": done, "scenarios": there} for tool, (done, there) in sorted(found.items())}
-        self._folder.write("coverage.json", json.dumps(lines, indent=1) + "\n")
-
-    def _drafts(self, primitives: Sequence[Primitive]) -> tuple[list[Draft], dict[str, Part]]:
-        """Chains within each part, run end to end, with what is critical in them; key of each chain to its part."""
-        context, running, wanted = self._context, self._running, self._recipe.chains.per_world
-        splits, seed = self._recipe.splits, self._recipe.seed
-        inputs: dict[str, steps.Pool] = {}
-        for world, own in _grouped(primitives, lambda one: one.world.digest()).items():
-            parts = _grouped(own, lambda one: part_of(one.tool, one.arguments, splits, seed))
-            for part in sorted(parts):
-                count = max(1, round(wanted * len(parts[part]) / len(own)))
-                digest = steps.digest_of([count, *sorted(primitive_key(one) for one in parts[part])])
-                inputs[f"{part} {world[:16]} {digest}"] = steps.Pool(part, parts[part], count)
-        composed = running.rows("compose", "composed", Parted, inputs, steps.compose_step(context))
-        turns = [*_in_turn([row.made for row in composed]), *self._proposed()][: self._settings.limit]
-        # those of the same servers one after the other: what runs is kept running
-        virtual = {chain_key(one.chain): one.chain for one in sorted(turns, key=lambda one: _servers(one.chain.calls))}
-        ran = running.made("reproduce", "reproduced", Chain, virtual, steps.reproduce_step(context))
-        calls = {one.digest(): one for chain in ran for one in self._of_hand(chain)}
-        step = steps.ground_step(context, self._listed, [*primitives, *calls.values()])
-        drafts = running.made("ground", "grounded", Draft, {self._ground_key(one): one for one in ran}, step)
-        return drafts, {chain_key(one.chain): one.part for one in turns}
-
-    def _proposed(self) -> list[Parted]:
-        """The chains that people propose, as if composed."""
-        splits, seed = self._recipe.splits, self._recipe.seed
-        found: list[Parted] = []
-        for chain, _ in self._context.proposed.values():
-            parts = {part_of(call.tool, call.arguments, splits, seed) for call in chain.calls}
-            found.append(Parted(part=max(parts, key=PARTS.index), chain=chain))
-        if found:
-            self._running.count("by hand", "proposed by hand", len(found), len(found), ())
-        return found
-
-    def _of_hand(self, chain: Chain) -> Iterable[Primitive]:
-        """The primitives that come with a chain that a person proposed; of others they were there before."""
-        if self._context.proposed_of(chain) is None:
-            return ()
-        return primitives_of(chain, self._context.tools, self._context.ground.digest())
-
-    def _ground_key(self, chain: Chain) -> str:
-        """Of the chain, and of what its author asks for."""
-        proposed = self._context.proposed_of(chain)
-        return f"{chain_key(chain)} {proposed.digest()[:16] if proposed else ''}".rstrip()
 
     # --- words --------------------------------------------------------------------------------------------------------
 
@@ -334,18 +242,18 @@ class _Run:
         self._recovered([one for one in worded if one.draft.task.id in there])
         chains = [drafts[task.id].chain for task in proved]
         used = {digest for chain in chains for digest in chain.primitives}
-        by_hand = [one for chain in chains for one in self._of_hand(chain)]
+        by_hand = [one for chain in chains for one in self._drafting.of_hand(chain)]
         kept = [*by_hand, *(one for one in primitives if one.digest() in used)]
         for place in filter(None, (self._folder.path / "suite", self._settings.release)):
             self._done.released = release_suite(place, self._loaded.suite, self._context.ground, tasks, kept)
         if self._recipe.negatives.per_operator:
             complete, origins = {task.id: task for task in proved}, {one.task.id: one.origin for one in twins}
             worlds = {name: draft.chain.world for name, draft in drafts.items()}
-            made = lessons(self._running, self._context, self._listed, tasks, complete, origins, worlds)
+            made = lessons(self._running, self._context, self._drafting.listed, tasks, complete, origins, worlds)
             self._done.call_only = made[1]
 
     def _proved(self, name: str, tasks: Sequence[Task], word: str) -> list[Task]:
-        ordered = sorted(tasks, key=lambda task: _servers(task.reference))
+        ordered = sorted(tasks, key=lambda task: servers_of(task.reference))
         inputs = {f"{task.id} {task.digest()[:16]}": task for task in ordered}
         return [one.task for one in self._running.made(name, word, Proved, inputs, steps.prove_step(self._context))]
 
@@ -356,11 +264,11 @@ class _Run:
         if not by_hand and not wanted.underspecified and not wanted.infeasible:
             return []
         inputs = {f"{one.draft.task.id} {one.draft.task.digest()[:16]}": one for one in worded}
-        made = self._running.made("twins", "twins", Twin, inputs, steps.twin_step(self._context, self._listed))
+        made = self._running.made("twins", "twins", Twin, inputs, steps.twin_step(self._context, self._drafting.listed))
         room = {"underspecified": wanted.underspecified, "infeasible": wanted.infeasible}
         kept: list[Twin] = []
-        by_origin = _grouped(sorted(made, key=lambda one: steps.digest_of(one.task.id)), lambda one: one.origin)
-        for twin in _in_turn([by_origin[origin] for origin in sorted(by_origin, key=steps.digest_of)]):
+        by_origin = grouped(sorted(made, key=lambda one: steps.digest_of(one.task.id)), lambda one: one.origin)
+        for twin in in_turn([by_origin[origin] for origin in sorted(by_origin, key=steps.digest_of)]):
             wanted_still = by_hand or room.get(twin.task.kind, 0) > 0
             if wanted_still and parting.adopt(twin.task, twin.origin):
                 room[twin.task.kind] -= 1
@@ -378,7 +286,7 @@ class _Run:
         self._apart([one.draft.task for one in worded], parting)
         origins = {one.task.id: one.origin for one in twins}
         self._recovered(worded)
-        made = train(self._running, self._context, self._listed, by_chain, origins, tasks, parting)
+        made = train(self._running, self._context, self._drafting.listed, by_chain, origins, tasks, parting)
         self._done.rows, self._done.call_only = made
 
     def _recovered(self, kept: Sequence[Recovered]) -> None:
@@ -394,24 +302,6 @@ class _Run:
         self._done.neighbours = parting.neighbours(tasks)
         lines = [one.model_dump(mode="json") for one in self._done.neighbours]
         self._folder.write("neighbours.json", json.dumps(lines, indent=1, ensure_ascii=False) + "\n")
-
-
-def _grouped(some: Sequence[T], name: Callable[[T], K]) -> dict[K, list[T]]:
-    """The items by name, names and items in the order in which they come."""
-    found: dict[K, list[T]] = {}
-    for one in some:
-        found.setdefault(name(one), []).append(one)
-    return found
-
-
-def _servers(calls: Sequence[Call]) -> list[str]:
-    """Servers that are called, in a fixed order."""
-    return sorted({call.tool.partition(".")[0] for call in calls})
-
-
-def _in_turn(groups: Sequence[Sequence[T]]) -> list[T]:
-    """The first of each group, then the second of each: a limit cuts all groups alike."""
-    return [one for turn in zip_longest(*groups) for one in turn if one is not None]
 
 
 def _with_task(one: Recovered, task: Task) -> Recovered:

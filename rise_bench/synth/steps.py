@@ -185,7 +185,7 @@ def prove_step(context: Context) -> Callable[[Task], Iterator[Proved | Dropped]]
     """Task -> the task as it was proved live, twice and differently, with its critical mutations."""
 
     def step(task: Task) -> Iterator[Proved | Dropped]:
-        proof = prove(task, context.source, context.varied)
+        proof = prove(task, context.source, context.varied, context.cache.run)
         if proof.holds:
             yield Proved(task=proof.task, mutations=proof.mutations)
             return
@@ -209,6 +209,7 @@ def twin_step(
     context: Context, listed: dict[str, tuple[Entity, ...]]
 ) -> Callable[[Recovered], Iterator[Twin | Dropped]]:
     """Draft -> its twins: those that a person wrote, else those that follow by rule."""
+    shown: dict[str, str] = {}
 
     def step(item: Recovered) -> Iterator[Twin | Dropped]:
         draft = item.draft
@@ -217,7 +218,7 @@ def twin_step(
         if draft.author == "hand":
             made = twins_of(draft, written) if written else iter(())
         else:
-            made = _by_rule(context, draft, listed)
+            made = _by_rule(context, draft, listed, shown)
         names: dict[str, int] = {}
         for twin in made:
             if isinstance(twin, Dropped):
@@ -230,7 +231,9 @@ def twin_step(
     return step
 
 
-def _by_rule(context: Context, draft: Draft, listed: dict[str, tuple[Entity, ...]]) -> Iterator[Task | Dropped]:
+def _by_rule(
+    context: Context, draft: Draft, listed: dict[str, tuple[Entity, ...]], shown: dict[str, str]
+) -> Iterator[Task | Dropped]:
     wanted = context.loaded.recipe.twins
     if wanted.underspecified:
         setup = draft.chain.world.setup
@@ -245,6 +248,7 @@ def _by_rule(context: Context, draft: Draft, listed: dict[str, tuple[Entity, ...
             wordings=[one for one in others if isinstance(one, Draft)],
             books=context.books,
             follows=lambda one: recover(one, context.tools, names, context.books),
+            shown=shown,
         )
     if wanted.infeasible:
         yield infeasible(draft.task, context.ground)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 
 from pydantic import JsonValue
 
-from rise_bench.errors import Fault
 from rise_bench.played import idle_reads
 from rise_bench.refs import at, unescape
 from rise_bench.score.text import contains_phrase
@@ -44,6 +43,7 @@ def underspecified(
     wordings: Sequence[Draft] = (),
     books: Phrasebooks | None = None,
     follows: Follows = recover,
+    shown: MutableMapping[str, str] | None = None,
 ) -> Iterator[Task | Dropped]:
     """For each critical value that the tool must be given and the request states: the twin whose request does not.
 
@@ -56,10 +56,15 @@ def underspecified(
         wordings: the same chain in other words; that is taken from which the value goes best.
         books: whose fragments go as a whole where one of them brought the value in.
         follows: from the twin's request all other values must still follow, and this one must not.
+        shown: what reading shows in a world, kept from task to task: looking starts its servers.
+
+    Raises:
+        GroundFault: the world could not be looked at.
     """
     task = draft.task
     told = [draft, *(other for other in wordings if other.task.request != task.request)]
-    world: str | None = None
+    kept = {} if shown is None else shown
+    world = canonical([task.setup, task.now, list(task.servers)])
     for critical in task.intent.critical:
         what = f"{task.id} {critical.call}:{critical.argument}"
         if why := _optional(task, critical, source.ground):
@@ -70,10 +75,10 @@ def underspecified(
             words = draft.said.get(f"{critical.call}:{critical.argument}", "")
             yield Dropped(stage="author", what=what, reason="twin: its words cannot go", detail=words)
             continue
-        if world is None:
-            world = _readable(task, source)
+        if world not in kept:
+            kept[world] = _readable(task, source)
         value = at(dict(task.reference[critical.call].arguments), critical.argument)
-        if why := _findable(draft, critical, value, entities, world):
+        if why := _findable(draft, critical, value, entities, kept[world]):
             yield Dropped(stage="author", what=what, reason="twin: can be found by reading", detail=why)
             continue
         yield _asking(task, critical, request)
@@ -124,8 +129,6 @@ def _readable(task: Task, source: GroundSource) -> str:
     try:
         calls = idle_reads(task, tools)
         return "\n".join(session.call(call, Budget().call_seconds).content for call in calls)
-    except Fault:
-        return ""
     finally:
         session.close()
 

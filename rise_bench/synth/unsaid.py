@@ -25,7 +25,7 @@ _DANGLING = frozenset(
         r"\S+",
         "the a an my our your his her their this that these those of to in on at from by for with into and or but is are was "
         "be as than between about called named it's there's belongs goes stands sits starts ends lies comes meet meets place "
-        "beginning ending being",
+        "beginning ending being one mean",
     )
 )
 """Words after which something must follow."""
@@ -34,7 +34,7 @@ _NO_OPENING = frozenset(
     re.findall(
         r"\S+",
         "the a an my our your his her their this that these those called named of one some every each no any number "
-        "under titled enunder titled",
+        "under titled entitled",
     )
 )
 """Words after which no noun phrase with an article of its own can stand."""
@@ -65,6 +65,8 @@ def unsaid(request: str, words: str, argument: str, fragments: Sequence[str], sl
     if len(found) != 1:
         return
     before, after = request[: found[0].start()], request[found[0].end() :]
+    if words[-1] in ".!?" and re.match(r"[\"'`”’]?(?:\s+[A-Z]|\s*$)", after):  # it ended the sentence as well
+        after = re.sub(r"^[\"'`”’]?", ".", after, count=1)
     ways = (
         _phrase_gone(request, words, argument, fragments),
         _led_gone(before, after, slot.drop),
