@@ -149,3 +149,16 @@ def test_a_world_without_a_server_for_files_lists_them_through_another_of_the_gr
     finally:
         source.close()
     assert "{root}/lab/stocks.csv" in {entity.value for entity in found}
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(("setup", "own"), [("desk-02", ".git"), ("desk-05", "collection-root")])
+def test_files_that_programs_keep_for_themselves_are_no_entities(setup: str, own: str) -> None:
+    source = LiveGround(ground_of("filesystem"), DESK)
+    try:
+        found = entities(source, World(setup=setup, now="2026-04-02T09:00:00Z", servers=("filesystem",)))
+    finally:
+        source.close()
+    paths = [str(entity.value) for entity in found if entity.kind in ("file", "folder")]
+    assert len(paths) > 5
+    assert [path for path in paths if own in path] == []

@@ -85,6 +85,12 @@ def _file_lister(source: GroundSource, world: World) -> Iterator[str]:
         yield from able[:1]
 
 
+def _of_machinery(path: str) -> bool:
+    """Is it a file that a program keeps for itself (hidden, or a calendar server's store), of which no person speaks?"""
+    parts = path.split("/")
+    return "collection-root" in parts or any(part.startswith(".") and part.strip(".") for part in parts)
+
+
 @dataclass(slots=True)
 class _Lister:
     """What was found so far, and which calls were made."""
@@ -98,6 +104,8 @@ class _Lister:
 
     def note(self, entity: Entity) -> None:
         key = canonical([entity.kind, entity.value])
+        if entity.kind in (FILE, FOLDER) and _of_machinery(str(entity.value)):
+            return
         if key in self.seen or not entity.kind or len(self.by_kind[entity.kind]) >= ALL:
             return
         self.seen.add(key)
