@@ -30,7 +30,7 @@ from rise_bench.types import (
 
 __all__ = ["VERSION", "evidence_of", "final_text", "score"]
 
-VERSION = "1-1"
+VERSION = "2-0"
 """Scorer version `N-X`: N changes when verdicts of the same trajectory may change."""
 
 _ERROR_TEXT = re.compile(
