@@ -171,10 +171,13 @@ def bindings(value: JsonValue, pointer: str = "") -> Iterator[tuple[str, int, st
 
 
 def substitute_root(value: JsonValue, root: str) -> JsonValue:
-    """`value` with `{root}` replaced by `root` in every text, keys included."""
+    """`value` with `{root}` replaced by `root` in every text, keys included; in a binding's pointer as RFC 6901 writes it."""
     if isinstance(value, str):
         return value.replace(ROOT, root)
     if isinstance(value, dict):
+        match value.get("$ref"):
+            case [int(call), str(pointer)] if len(value) == 1:
+                return {"$ref": [call, pointer.replace(ROOT, escape(root))]}
         return {key.replace(ROOT, root): substitute_root(item, root) for key, item in value.items()}
     if isinstance(value, list):
         return [substitute_root(item, root) for item in value]

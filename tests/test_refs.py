@@ -119,3 +119,11 @@ def test_json_that_a_record_cannot_hold_is_a_value_error() -> None:
 def test_the_root_is_filled_in_texts_and_keys_at_any_depth() -> None:
     value: Any = {"{root}/k": ["{root}/a", {"b": "x{root}"}, 3, None]}
     assert substitute_root(value, "/home/u") == {"/home/u/k": ["/home/u/a", {"b": "x/home/u"}, 3, None]}
+
+
+def test_the_root_is_filled_in_a_binding_so_that_it_finds_a_key_that_is_a_path() -> None:
+    bound: Any = {"hash": {"$ref": [0, "/{root}~1notes~1gear.md/file_hash"]}}
+    live: Any = [{"/home/u/notes/gear.md": {"file_hash": "ab12"}}]
+    assert resolve(substitute_root(bound, "/home/u"), live) == {"hash": "ab12"}
+    masked: Any = [{"{root}/notes/gear.md": {"file_hash": "ab12"}}]
+    assert resolve(bound, masked) == {"hash": "ab12"}

@@ -125,7 +125,7 @@ def test_two_requests_for_one_chain_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("more", "said"),
-    [({"facts": [["a"], ["b"]]}, "words for 2 facts"), ({"said": {"0:/mode": "plan"}}, "no critical value of it")],
+    [({"facts": [["a"], ["b"]]}, "words for 2 facts"), ({"said": {"0:/mode": "plan"}}, "no argument of its calls")],
 )
 def test_what_does_not_fit_the_chain_is_refused(tmp_path: Path, more: dict[str, Any], said: str) -> None:
     written = load_written(write(tmp_path, entry(draft(), **more)))

@@ -13,6 +13,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from rise_bench.errors import InputError
+from rise_bench.refs import at
 from rise_bench.store import read_yaml
 from rise_bench.synth.keys import chain_key
 from rise_bench.synth.records import Draft, Dropped
@@ -124,15 +125,22 @@ def _joined(draft: Draft, written: Written) -> Draft:
             raise InputError(what, where=f"request of chain {written.chain}", remedy="one list of words a fact")
         pairs = zip(facts, written.facts, strict=True)
         facts = tuple(fact.model_copy(update={"about": words}) for fact, words in pairs)
-    critical = {f"{one.call}:{one.argument}" for one in draft.task.intent.critical}
-    if strange := sorted(set(written.said) - critical):
-        what = f"said[{strange[0]}] is no critical value of it"
-        remedy = f"its critical values: {', '.join(sorted(critical)) or 'none'}"
-        raise InputError(what, where=f"request of chain {written.chain}", remedy=remedy)
+    for place in written.said:
+        _refuse_nowhere(draft, place, written.chain)
     told = {"request": written.request, "answer": facts, "path_matters": written.path_matters}
     task = Task.model_validate(draft.task.model_dump(mode="python") | told)
     changes = {"task": task, "facts": facts, "author": "hand", "said": written.said, "response": written.response}
     return draft.model_copy(update=changes)
+
+
+def _refuse_nowhere(draft: Draft, place: str, chain: str) -> None:
+    """Words may be given for any argument of the calls: which of them are critical shows only when they are run."""
+    call, _, pointer = place.partition(":")
+    try:
+        at(dict(draft.chain.calls[int(call)].arguments), pointer)
+    except (InputError, ValueError, IndexError):
+        what = f"said[{place}] is no argument of its calls"
+        raise InputError(what, where=f"request of chain {chain}", remedy="CALL:POINTER, such as `0:/path`") from None
 
 
 def twins_of(draft: Draft, written: Written) -> Iterator[Task]:

@@ -125,15 +125,21 @@ def ground_step(
     """Chain -> a draft whose critical parameters were found by counterfactual execution."""
 
     def step(chain: Chain) -> Iterator[Draft | Dropped]:
-        yield decide(
+        proposed = context.proposed_of(chain)
+        found = decide(
             chain,
-            asked_facts(chain, context.proposed_of(chain), context.tools),
+            asked_facts(chain, proposed, context.tools),
             context.source,
             context.tools,
             context.cache,
             primitives=[one for one in primitives if one.world.setup == chain.world.setup],
             entities=listed[chain.world.digest()],
         )
+        if isinstance(found, Draft) and proposed and len(found.facts) < len(proposed.ask or ()):
+            kept = ", ".join(str(fact.value) for fact in found.facts) or "none"
+            yield Dropped(stage="ground", what=chain.digest(), reason="an asked fact does not hold", detail=f"kept: {kept}")
+        else:
+            yield found
 
     return step
 
