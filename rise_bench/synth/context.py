@@ -20,7 +20,7 @@ from rise_bench.synth.keys import chain_key
 from rise_bench.synth.llm import PROMPTS, Asker, LlmAuthor, LlmJudge, LlmProposer, Purse
 from rise_bench.synth.operators import OPERATORS, Operator, plugged
 from rise_bench.synth.phrasebook import FOLDER as PHRASEBOOKS
-from rise_bench.synth.phrasebook import Phrasebooks, load_nicknames, load_phrasebooks
+from rise_bench.synth.phrasebook import NICKNAMES, Phrasebooks, load_nicknames, load_phrasebooks
 from rise_bench.synth.propose import Proposer, SchemaProposer
 from rise_bench.synth.recipe import Asked, LoadedRecipe, tree_digest
 from rise_bench.synth.records import Chain
@@ -95,7 +95,7 @@ def frozen(loaded: LoadedRecipe, notice: Callable[[str], None] | None, *, allow_
 
 
 def spec_of(loaded: LoadedRecipe, ground: Ground) -> Spec:
-    """What the synthesis is made from. Requests by hand and phrasebooks stay outside: mending them executes nothing anew."""
+    """What the synthesis is made from. Requests by hand, phrasebooks and nicknames stay outside: they execute nothing."""
     recipe = loaded.recipe
     told = recipe.model_dump(mode="json", exclude={"suite": True, "output": True, "splits": {"apart_from"}})
     if not recipe.negatives.mutations:  # a recipe that names none keeps the folder that it had before one could
@@ -104,7 +104,7 @@ def spec_of(loaded: LoadedRecipe, ground: Ground) -> Spec:
         name=recipe.name,
         recipe=told,
         ground=ground.digest(),
-        worlds={world.setup: tree_digest(loaded.fixtures / world.setup) for world in loaded.worlds},
+        worlds={world.setup: tree_digest(loaded.fixtures / world.setup, NICKNAMES) for world in loaded.worlds},
         format=FORMAT,
     )
 

@@ -29,6 +29,9 @@ __all__ = [
 ]
 
 FOLDER = Path(__file__).resolve().parent / "phrasebooks"
+
+NICKNAMES = "nicknames.yaml"
+"""File of a fixture: how the people of its world call things."""
 LEAST = 12
 """Goal phrasings that each tool has at least."""
 _SLOT = re.compile(r"\{([A-Za-z_][\w-]*)(?::on)?\}")
@@ -183,7 +186,7 @@ def load_nicknames(fixture: Path) -> dict[str, tuple[str, ...]]:
     Raises:
         InputError: not such a mapping, or a name that is given twice.
     """
-    path = fixture / "nicknames.yaml"
+    path = fixture / NICKNAMES
     if not path.is_file():
         return {}
     try:

@@ -220,14 +220,20 @@ class _Run:
             self._done.worksheet = str(self._folder.write("worksheet.yaml", worksheet(bare)))
         inputs = {self._author_key(draft): draft for draft in drafts}
         made = self._running.made("author", "in words", Draft, inputs, steps.author_step(self._context))
-        worded = {f"{one.task.id} {steps.digest_of([one.task.request, dict(one.said)])}": one for one in made}
+        worded = {f"{one.task.id} {one.digest()[:16]} {self._names(one)}": one for one in made}
         return self._running.made("recover", "recoverable", Recovered, worded, steps.recover_step(self._context))
 
     def _author_key(self, draft: Draft) -> str:
-        """Of the chain, and of what is written for it: a request or phrase that is mended later counts anew."""
+        """Of the draft, and of what is written for it: a request, phrase or nickname that is mended later counts anew."""
         key = chain_key(draft.chain)
         written = self._context.written.get(key)
-        return f"{key} {written.digest()[:16] if written else self._context.words[:16]}".rstrip()
+        words = written.digest() if written else self._context.words + self._names(draft)
+        return f"{key} {steps.digest_of([draft.digest(), words])}"
+
+    def _names(self, draft: Draft) -> str:
+        """Digest of how the people of its world call things."""
+        names = self._context.nicknames.get(draft.task.setup, {})
+        return steps.digest_of({value: list(called) for value, called in names.items()})
 
     # --- releases -----------------------------------------------------------------------------------------------------
 

@@ -269,10 +269,14 @@ def _world(world: Worlds, servers: tuple[str, ...], suite: Path, path: Path) -> 
     return World(setup=world.setup, now=world.now, servers=world.servers or servers)
 
 
-def tree_digest(folder: Path) -> str:
-    """SHA-256 (hex) of all files below a folder, by path and content; of nothing where there is no folder."""
+def tree_digest(folder: Path, but: str = "") -> str:
+    """SHA-256 (hex) of all files below a folder, by path and content; of nothing where there is no folder.
+
+    Args:
+        but: a file of the folder that does not count.
+    """
     digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for file in sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / but):
         content = hashlib.sha256(file.read_bytes()).hexdigest()
         digest.update(f"{file.relative_to(folder).as_posix()}\0{content}\n".encode())
     return digest.hexdigest()

@@ -137,7 +137,9 @@ def ground_step(
         )
         if isinstance(found, Draft) and proposed and len(found.facts) < len(proposed.ask or ()):
             kept = ", ".join(str(fact.value) for fact in found.facts) or "none"
-            yield Dropped(stage="ground", what=chain.digest(), reason="an asked fact does not hold", detail=f"kept: {kept}")
+            yield Dropped(
+                stage="ground", what=chain.digest(), reason="an asked fact does not hold", detail=f"kept: {kept}"
+            )
         else:
             yield found
 
