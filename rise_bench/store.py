@@ -227,8 +227,9 @@ class LoadedSuite:
 
 
 def suites() -> dict[str, Path]:
-    """Name -> folder of the suites that came with the package."""
-    return {path.parent.name: path.parent for path in sorted((DATA / "tasks").glob("*/suite.yaml"))}
+    """Name -> folder of the suites that came with the package, those that have proved tasks."""
+    found = sorted((DATA / "tasks").glob("*/suite.yaml"))
+    return {path.parent.name: path.parent for path in found if (path.parent / "tasks.jsonl").is_file()}
 
 
 def find_suite(name: str) -> Path:

@@ -16,6 +16,7 @@ from rise_bench.store import read_yaml
 from rise_bench.types import Record, Tool
 
 __all__ = [
+    "NICKNAMES",
     "Common",
     "Joins",
     "Phrasebook",
