@@ -9,9 +9,10 @@ from decimal import Decimal
 
 from pydantic import JsonValue
 
+from rise_bench.refs import unescape
 from rise_bench.types import Call, Critical
 
-__all__ = ["mutated", "near_misses"]
+__all__ = ["mutated", "near_misses", "with_part"]
 
 
 def near_misses(critical: Critical, value: JsonValue, schema: Mapping[str, JsonValue] | None = None) -> list[JsonValue]:
@@ -67,8 +68,16 @@ def mutated(call: Call, pointer: str, value: JsonValue) -> Call:
     Raises:
         KeyError, IndexError, TypeError: the pointer does not fit the arguments.
     """
-    keys = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
-    return call.model_copy(update={"arguments": _set(dict(call.arguments), keys, value)})
+    return call.model_copy(update={"arguments": with_part(dict(call.arguments), pointer, value)})
+
+
+def with_part(value: JsonValue, pointer: str, part: JsonValue) -> JsonValue:
+    """The value with what an RFC 6901 pointer names in it replaced; the part itself for the empty pointer.
+
+    Raises:
+        KeyError, IndexError, TypeError: the pointer does not fit the value.
+    """
+    return _set(value, [unescape(token) for token in pointer.split("/")[1:]], part)
 
 
 def _set(node: JsonValue, keys: list[str], value: JsonValue) -> JsonValue:

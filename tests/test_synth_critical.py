@@ -115,6 +115,17 @@ def test_an_argument_whose_slips_all_fail_is_not_critical_because_everybody_sees
     assert all(item.call == 1 for item in found.task.intent.critical)
 
 
+def test_a_chain_of_which_nothing_is_critical_says_what_was_tried_in_vain() -> None:
+    chain = chain_of(call("read", path="sales/2026-q1.txt"))
+    found = decide(chain, facts_of(chain, TOOLS), toy.FolderGround(), TOOLS, Cache())
+    assert isinstance(found, Dropped)
+    assert found.reason == "nothing critical"
+    assert found.detail == (
+        "1 slips tried in 1 arguments, 1 of them did not run; /path 'sales/2027-q1.txt': call 0 (files.read) gave "
+        "tool_error: there is no 'sales/2027-q1.txt'"
+    )
+
+
 def test_the_second_time_nothing_is_run_and_everything_is_the_same(tmp_path: Path) -> None:
     chain = chain_of(call("list", path="inbox/2026-03"))
     first = decided(chain, Cache(tmp_path / "runs.jsonl"))

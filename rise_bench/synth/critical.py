@@ -24,9 +24,10 @@ from rise_bench.score import score
 from rise_bench.score.answer import is_value_of
 from rise_bench.synth.cache import Cache
 from rise_bench.synth.leaves import Leaf, is_wording, kind_of, leaves
+from rise_bench.synth.neighbours import Neighbours
 from rise_bench.synth.outcome import Outcome, told
 from rise_bench.synth.records import Chain, Counterfactual, Decision, Draft, Dropped, Entity, Primitive
-from rise_bench.synth.slips import Neighbours, slips
+from rise_bench.synth.slips import slips
 from rise_bench.types import (
     Call,
     Critical,
@@ -44,8 +45,6 @@ __all__ = ["decide"]
 
 _ENOUGH = 2
 """Slips with another outcome that settle that an argument is consequential."""
-_MOST = 5
-"""Slips that are tried of one argument."""
 _NEAR = 4
 _COMPETING = 12
 _PLACEHOLDER = "(the request is written later)"
@@ -98,7 +97,7 @@ def decide(
     critical = tuple(one.critical for one in found if one.critical is not None)
     decisions = tuple(one.decision for one in found)
     if not critical:
-        return _dropped(chain, "nothing critical", f"{len(trials.ran)} slips tried in {len(found)} arguments")
+        return _dropped(chain, "nothing critical", _in_vain(decisions))
     intent = Intent(
         critical=critical,
         after=tuple((a, b) for a, b in chain.after if tools[chain.calls[a].tool].effect != "read"),
@@ -122,13 +121,24 @@ def _proved(chain: Chain, task: Task, trials: _Trials, decisions: tuple[Decision
     return Draft(chain=chain, decisions=decisions, facts=task.answer, task=task.model_copy(update={"request": ""}))
 
 
+def _in_vain(decisions: Sequence[Decision]) -> str:
+    """How many slips were tried and how many of them did not run, with the first two failures in short."""
+    tried = [(one, seen) for one in decisions for seen in one.tried]
+    failed = [(one, seen) for one, seen in tried if not seen.ran]
+    said = f"{len(tried)} slips tried in {len(decisions)} arguments, {len(failed)} of them did not run"
+    for one, seen in failed[:2]:
+        value = seen.value if isinstance(seen.value, str) else canonical(seen.value)
+        said += f"; {one.argument} {value[:30]!r}: {' '.join(seen.where.split())[:70]}"
+    return said
+
+
 def _slipped(chain: Chain, places: Sequence[Leaf], neighbours: Neighbours) -> list[list[Call]]:
     """The chain with every slip that may be tried."""
     return [
         _replaced(chain, leaf, value)
         for leaf in places
         if not is_wording(leaf)
-        for value in slips(leaf, neighbours.of(leaf))[:_MOST]
+        for value in slips(leaf, neighbours.of(leaf))
     ]
 
 
@@ -173,7 +183,7 @@ class _Trials:
         near: list[JsonValue] = []
         accept: list[JsonValue] = []
         hidden: set[int] = set()
-        for value in slips(leaf, neighbours.of(leaf))[:_MOST]:
+        for value in slips(leaf, neighbours.of(leaf)):
             seen, played = self._with(leaf, value)
             tried.append(seen)
             if seen.ran and seen.changed == "nothing" and kind_of(leaf) == "enum":

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
 from rise_bench.errors import InputError
-from rise_bench.refs import ROOT, bindings, escape, resolve, unescape
+from rise_bench.refs import ROOT, at, bindings, escape, resolve, unescape
 from rise_bench.score.text import reads_as_token
 from rise_bench.synth.derivations import ISO_DATE, ISO_MOMENT
 from rise_bench.synth.records import Chain
 from rise_bench.types import MatchKind, Tool
 
-__all__ = ["Leaf", "is_wording", "kind_of", "leaves"]
+__all__ = ["Leaf", "is_volatile", "is_wording", "kind_of", "leaves"]
 
 Schema = Mapping[str, JsonValue]
 
@@ -35,6 +35,12 @@ class Leaf:
     schema: Schema | None
     optional: bool
     """The call would be valid without the top-level argument that it is or is part of."""
+    written: JsonValue = None
+    """As the call has it, bindings unresolved."""
+    beside: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What stands in the same object, itself among it, bindings resolved: the end beside a start."""
+    volatile: bool = False
+    """It is bound to what differs between honest runs."""
 
     @property
     def name(self) -> str:
@@ -55,6 +61,7 @@ def leaves(chain: Chain, tools: Mapping[str, Tool]) -> list[Leaf]:
         schema: Schema = tool.parameters if tool else {}
         required = schema.get("required")
         needed = required if isinstance(required, list) else []
+        whole = resolve(dict(call.arguments), list(chain.recorded))
         for name, value in call.arguments.items():
             inner = _within(schema, name, schema)
             for pointer, part, part_schema in _parts(value, f"/{escape(name)}", inner, schema):
@@ -62,8 +69,32 @@ def leaves(chain: Chain, tools: Mapping[str, Tool]) -> list[Leaf]:
                 if _says_nothing(resolved):
                     continue
                 bound = tuple((producer, source) for _, producer, source in bindings(part))
-                found.append(Leaf(number, call.tool, pointer, resolved, bound, part_schema, name not in needed))
+                found.append(
+                    Leaf(
+                        number,
+                        call.tool,
+                        pointer,
+                        resolved,
+                        bound,
+                        part_schema,
+                        name not in needed,
+                        written=part,
+                        beside=_beside(whole, pointer),
+                        volatile=any(is_volatile(chain, *one) for one in bound),
+                    )
+                )
     return found
+
+
+def is_volatile(chain: Chain, producer: int, pointer: str) -> bool:
+    """Does this part of a call's result differ between honest runs?"""
+    leaf = f"result:{producer}:{pointer}"
+    return any(name == leaf or leaf.startswith(name.rstrip("/") + "/") for name in chain.volatile)
+
+
+def _beside(arguments: JsonValue, pointer: str) -> Mapping[str, JsonValue]:
+    holder = at(arguments, pointer.rpartition("/")[0])
+    return holder if isinstance(holder, dict) else {}
 
 
 def _parts(

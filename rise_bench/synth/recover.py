@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -12,12 +12,13 @@ from pydantic import JsonValue
 from rise_bench.errors import InputError
 from rise_bench.refs import at, bindings
 from rise_bench.score.text import tokens
+from rise_bench.synth.apart import moment_apart, spots
 from rise_bench.synth.periods import bounds, bounds_any
 from rise_bench.synth.phrasebook import Phrasebooks
 from rise_bench.synth.records import Draft, Recovery
-from rise_bench.synth.spoken_numbers import percent_words
+from rise_bench.synth.spoken_numbers import more_percent_words, percent_words
 from rise_bench.synth.stated import literals_of, match_of
-from rise_bench.synth.verbalise import Derived, Names, full_moment, kind_of, read, same_value, verbalise
+from rise_bench.synth.verbalise import Derived, Kind, Names, full_moment, kind_of, read, same_value, verbalise
 from rise_bench.types import Critical, Task, Tool, canonical
 
 __all__ = ["Masked", "masked", "masked_rates", "recover"]
@@ -124,6 +125,8 @@ class _Search:
         kind = kind_of(value, item.match)
         if words in self._own_words(task, item, value):
             return Recovery(call=item.call, argument=item.argument, by="verbaliser", words=words)
+        if isinstance(value, list) and kind == "list" and (items := self._items(task, item, value, words)):
+            return Recovery(call=item.call, argument=item.argument, by=items[1], words=words)
         if kind in ("date", "datetime") and bounds(str(value), words, task.now):
             return Recovery(call=item.call, argument=item.argument, by="relative date", words=words)
         others = (
@@ -161,7 +164,37 @@ class _Search:
         for way in sorted(ways, key=lambda way: len(way.words), reverse=True):
             if _stands(way.words, request):
                 return Recovery(call=item.call, argument=item.argument, by=way.by, words=way.words)
+        if kind == "datetime" and (apart := moment_apart(str(value), request, task.now)):
+            by: Derived = "relative date" if apart[1] else "verbaliser"
+            return Recovery(call=item.call, argument=item.argument, by=by, words=apart[0])
+        if isinstance(value, list) and kind == "list" and (items := self._items(task, item, value, request)):
+            return Recovery(call=item.call, argument=item.argument, by=items[1], words=items[0])
         return None
+
+    def _items(self, task: Task, item: Critical, values: Sequence[JsonValue], text: str) -> tuple[str, Derived] | None:
+        """Each item of a list by words of its own, in their order, those of a set in any; the words and by what they say it."""
+        said: list[tuple[int, int, Derived]] = []
+        for value in values:
+            after = 0 if item.match == "set" or not said else said[-1][1]
+            found = [spot for spot in self._said_at(task, item, value, text) if spot[0] >= after]
+            if not found:
+                return None
+            said.append(min(found, key=lambda spot: (spot[0], -spot[1])))
+        ways = {by for _, _, by in said}
+        return ", ".join(text[start:end] for start, end, _ in said), ways.pop() if len(ways) == 1 else "verbaliser"
+
+    def _said_at(self, task: Task, item: Critical, value: JsonValue, text: str) -> Iterator[tuple[int, int, Derived]]:
+        """Spans of the text that say an item of a list, and by what."""
+        for words in self._own_words(task, item, value):
+            yield from ((start, end, "verbaliser") for start, end in spots(words, text))
+        kind = kind_of(value, match_of(value))
+        if kind == "number":
+            same = [one for one in tokens(text, "number") if isinstance(one.value, int | float) and one.value == value]
+            yield from ((one.start, one.end, "verbaliser") for one in same)
+            return
+        kinds: tuple[Kind, ...] = (kind, "path") if isinstance(value, str) and "/" in value else (kind,)
+        for way in [way for one in kinds for way in verbalise(value, one, task.now, self.names)]:
+            yield from ((start, end, way.by) for start, end in spots(way.words, text))
 
     def _counted(self, task: Task, item: Critical, value: JsonValue, request: str) -> Recovery | None:
         """As a number of the text that is no part of a date, a path or an id."""
@@ -183,7 +216,7 @@ class _Search:
         others = {words for other, some in table.items() if other != key for words in some}
         mine = (*phrases.values.get(name, {}).get(key, ()), *phrases.flags.get(name, {}).get(key, ()))
         if name in phrases.percent and isinstance(value, int | float):
-            mine += percent_words(value)
+            mine += (*percent_words(value), *more_percent_words(value))
         return tuple(words.strip(" ,;.()") for words in mine if words not in others and "{" not in words)
 
     def _by_schema(self, task: Task, item: Critical, value: JsonValue) -> Recovery | None:
@@ -200,12 +233,7 @@ class _Search:
 
 
 def _stands(words: str, text: str) -> bool:
-    """Do the words stand in the text, as whole words, whatever the case of the first letter?"""
-    if len(words) < 3 and not re.search(r"\w", words):  # a bare point stands in every text
-        return False
-    form = re.escape(words[0]) if not words[0].isalpha() else f"[{words[0].lower()}{words[0].upper()}]"
-    pattern = rf"(?<![\w/])(?<!\w-){form}{re.escape(words[1:])}(?![\w/]|[.-]\w)"
-    return re.search(pattern, text) is not None
+    return bool(spots(words, text))
 
 
 def _bound(task: Task, item: Critical) -> bool:

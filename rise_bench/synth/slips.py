@@ -2,207 +2,158 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from difflib import SequenceMatcher
+from functools import lru_cache
+from itertools import chain, zip_longest
+from typing import Any
 
+from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 
-from rise_bench.errors import InputError
-from rise_bench.mutations import near_misses
-from rise_bench.refs import ROOT, at
+from rise_bench.mutations import with_part
+from rise_bench.refs import ROOT, strict_json
 from rise_bench.score.values import same
 from rise_bench.synth.leaves import Leaf, kind_of
-from rise_bench.synth.records import Chain, Entity, Primitive
-from rise_bench.types import Critical, canonical
+from rise_bench.synth.near_cells import near_cells
+from rise_bench.synth.near_codes import near_codes
+from rise_bench.synth.near_moments import is_bound, near_moments
+from rise_bench.synth.near_values import near_values, renamed, scalars
+from rise_bench.synth.neighbours import alike
+from rise_bench.types import canonical
 
-__all__ = ["Neighbours", "slips"]
+__all__ = ["MOST", "slips"]
 
+MOST = 5
+"""Slips of one argument that are worth a run."""
 _MOST_EXISTING = 3
 _MOST_MADE = 2
 _FORMULA = re.compile(r"[\d)]\s*[*/+^]\s*[\d(]|\d\s+-\s+\d|\w\(.*\)")
 _SAME_QUERY = 0.75
 """A query as unlike as this asks for something else altogether: nobody slips so far."""
-
-
-class Neighbours:
-    """What exists beside a value in one world: entities of its kind, what the same argument held in other calls.
-
-    Args:
-        chain: whose world it is.
-        primitives: verified calls; those on other fixtures are left out.
-        entities: values that servers list; those of other worlds are left out.
-    """
-
-    def __init__(self, chain: Chain, primitives: Iterable[Primitive] = (), entities: Iterable[Entity] = ()) -> None:
-        world = chain.world.digest()
-        self._entities = [entity for entity in entities if entity.world == world]
-        self._calls = [one for one in primitives if one.world.setup == chain.world.setup]
-        self._chain = chain
-
-    def of(self, leaf: Leaf) -> list[JsonValue]:
-        """Other values that exist, the most alike first."""
-        if leaf.bound:
-            found = self._beside_bound(leaf)
-        elif isinstance(leaf.value, str | int | float) and not isinstance(leaf.value, bool):
-            found = [*self._entities_like(leaf), *self._same_argument(leaf)]
-        elif isinstance(leaf.value, list) and leaf.value and isinstance(leaf.value[-1], str):
-            last = replace(leaf, value=leaf.value[-1])
-            return _distinct(leaf, [[*leaf.value[:-1], other] for other in self.of(last) if other not in leaf.value])
-        else:
-            found = []
-        return _distinct(leaf, sorted(found, key=lambda other: (-_alike(leaf.value, other), canonical(other))))
-
-    def _entities_like(self, leaf: Leaf) -> list[JsonValue]:
-        """Entities of the kinds of which the value is one, within the same thing first of all."""
-        mine = [entity for entity in self._entities if _is(entity.value, leaf)]
-        kinds = {entity.kind for entity in mine}
-        within = [entity.within for entity in mine if entity.within]
-        others = [entity for entity in self._entities if entity.kind in kinds]
-        near = [entity for entity in others if entity.within in within]
-        return [_written_like(leaf.value, entity.value) for entity in near or others]
-
-    def _same_argument(self, leaf: Leaf) -> list[JsonValue]:
-        found: list[JsonValue] = []
-        for one in self._calls:
-            if one.tool != leaf.tool:
-                continue
-            try:
-                found.append(_written_like(leaf.value, at(dict(one.arguments), leaf.pointer)))
-            except InputError:
-                continue
-        return [value for value in found if type(value) is type(leaf.value)]
-
-    def _beside_bound(self, leaf: Leaf) -> list[JsonValue]:
-        """The same field of the other records of the list that the value was taken from."""
-        found: list[JsonValue] = []
-        for producer, pointer in leaf.bound:
-            if _is_volatile(self._chain, producer, pointer):
-                continue
-            result = self._chain.recorded[producer]
-            taken = at(result, pointer)
-            for other in _siblings(result, pointer):
-                if isinstance(leaf.value, str) and isinstance(taken, str) and isinstance(other, str):
-                    found.append(leaf.value.replace(taken, other))
-                elif leaf.value == taken:
-                    found.append(other)
-        return found
-
-
-def _is_volatile(chain: Chain, producer: int, pointer: str) -> bool:
-    leaf = f"result:{producer}:{pointer}"
-    return any(name == leaf or leaf.startswith(name.rstrip("/") + "/") for name in chain.volatile)
-
-
-def _siblings(result: JsonValue, pointer: str) -> list[JsonValue]:
-    """Values at the pointers that differ in one list index."""
-    tokens = pointer.split("/")
-    found: list[JsonValue] = []
-    for place, token in enumerate(tokens):
-        if not token.isdigit():
-            continue
-        holder = at(result, "/".join(tokens[:place]))
-        for index in range(len(holder) if isinstance(holder, list) else 0):
-            if index != int(token):
-                try:
-                    found.append(at(result, "/".join([*tokens[:place], str(index), *tokens[place + 1 :]])))
-                except InputError:
-                    continue
-    return [value for value in found if isinstance(value, str | int | float) and not isinstance(value, bool)]
+_LIMITS = frozenset(
+    [
+        "type",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "pattern",
+    ]
+)
 
 
 def slips(leaf: Leaf, existing: Sequence[JsonValue]) -> list[JsonValue]:
-    """Values to try in place of the leaf's, all schema-typed like it, none the same by the leaf's own rule.
+    """Up to five values to try in place of the leaf's, the likeliest to run first, none the same by the leaf's own rule.
+
+    All are of the leaf's JSON type and within its schema's limits. Of a list or an object one part differs.
 
     Args:
         existing: other values that exist (`Neighbours.of`).
     """
-    bare = Critical(call=leaf.call, argument=leaf.pointer)
-    made = _distinct(leaf, near_misses(bare, leaf.value, leaf.schema))
+    return _distinct(leaf, _ordered(leaf, existing))[:MOST]
+
+
+def _ordered(leaf: Leaf, existing: Sequence[JsonValue]) -> Iterable[JsonValue]:
     if leaf.bound:
-        return list(existing[:_MOST_EXISTING])
-    numeric = isinstance(leaf.value, int | float)
-    if kind_of(leaf) == "sql" or (isinstance(leaf.value, str) and _FORMULA.search(leaf.value)):
-        alike = [other for other in existing if _alike(leaf.value, other) >= _SAME_QUERY]
-        turned = _renamed(leaf) if kind_of(leaf) == "sql" or not made else []
-        return _distinct(leaf, [*turned, *made[:_MOST_MADE], *alike[:_MOST_EXISTING]])
-    first, second = (made, existing) if numeric else (existing, made)
-    found = [*first[: _MOST_MADE if numeric else _MOST_EXISTING], *second[:_MOST_MADE]]
-    if not found or (not made and not numeric):
-        found += _renamed(leaf)
-    return _distinct(leaf, found)
-
-
-def _renamed(leaf: Leaf) -> list[JsonValue]:
-    """A value that was said a little otherwise, for names and texts that do not exist before the call."""
-    if isinstance(leaf.value, list) and leaf.value and isinstance(leaf.value[0], str):
-        return [[f"{leaf.value[0]}-2", *leaf.value[1:]]]
-    if not isinstance(leaf.value, str) or (leaf.schema or {}).get("enum"):
-        return []
-    kind, text = kind_of(leaf), leaf.value
-    if kind == "sql":
-        return [swapped for swapped in [_other_comparison(text)] if swapped]
-    if kind == "path":
-        stem, dot, ending = text.rpartition(".")
-        return [f"{stem}-2.{ending}" if dot and "/" not in ending else f"{text.rstrip('/')}-2"]
-    words = text.split(" ")
-    if kind == "text" and len(words) > 2:
-        return [" ".join(words[:-1])]
-    return [f"{text} 2" if kind == "text" and " " in text else f"{text}-2"]
-
-
-def _other_comparison(query: str) -> str:
-    """The query with one comparison, direction or aggregate turned into its neighbour; empty where it has none."""
-    for pattern, other in (
-        (r"<=", "<"),
-        (r">=", ">"),
-        (r"<(?![>=])", "<="),
-        (r"(?<!<)>(?!=)", ">="),
-        (r"\bDESC\b", "ASC"),
-        (r"\bMAX\(", "MIN("),
-        (r"\bMIN\(", "MAX("),
-        (r"\bSUM\(", "AVG("),
-        (r"= '([^']+)'", r"<> '\1'"),
-    ):
-        turned, count = re.subn(pattern, other, query, count=1, flags=re.IGNORECASE)
-        if count:
-            return turned
-    return ""
-
-
-def _is(value: JsonValue, leaf: Leaf) -> bool:
+        return [*existing[:_MOST_EXISTING], *_miscopied(leaf, existing)]
+    if isinstance(leaf.value, list | dict):
+        return _inside(leaf, existing)
+    made = near_values(leaf)
+    if isinstance(leaf.value, bool) or (leaf.schema or {}).get("enum"):
+        return made
+    if isinstance(leaf.value, int | float):
+        return [*existing[:_MOST_MADE], *made]
+    assert isinstance(leaf.value, str)  # a leaf that is nothing is none
+    if leaf.value[:1] in ("{", "[") and (inner := _in_json(leaf, leaf.value)):
+        return inner
     kind = kind_of(leaf)
-    return same(leaf.value, value, kind if kind in ("path", "number", "url") else "exact")
+    if kind == "sql" or _FORMULA.search(leaf.value):
+        close = [other for other in existing if alike(leaf.value, other) >= _SAME_QUERY]
+        return [*made[:_MOST_EXISTING], *close[:_MOST_MADE], *([] if made else renamed(leaf))]
+    if near_moments(leaf.value, leaf.name, leaf.beside):
+        first = MOST if is_bound(leaf.name, leaf.beside) else 1
+        return [*made[:first], *existing[:_MOST_MADE], *made[first:]]
+    if near_cells(leaf.value) or near_codes(leaf.name, leaf.value):
+        return [*made[:_MOST_EXISTING], *existing[:1], *made[_MOST_EXISTING:]]
+    found = [*existing[:_MOST_EXISTING], *made[:_MOST_MADE]]
+    return found or renamed(leaf)  # a name that nothing else bears fails where the thing must exist
 
 
-def _written_like(model: JsonValue, value: JsonValue) -> JsonValue:
-    """The value in the manner of the model: with the sandbox's path before it, or without."""
-    if not (isinstance(model, str) and isinstance(value, str)):
-        return value
-    if model.startswith(f"{ROOT}/") and not value.startswith((ROOT, "/")):
-        return f"{ROOT}/{value.removeprefix('./')}"
-    if not model.startswith(ROOT) and value.startswith(f"{ROOT}/"):
-        return value.removeprefix(f"{ROOT}/")
-    return value
+def _in_json(leaf: Leaf, text: str) -> list[JsonValue]:
+    """The text with one part of what it holds otherwise; nothing where it is no JSON."""
+    try:
+        held = strict_json(text)
+    except ValueError:
+        return []
+    return [canonical(other) for other in _inside(replace(leaf, value=held), ())]
 
 
-def _alike(one: JsonValue, other: JsonValue) -> float:
-    if isinstance(one, str) and isinstance(other, str):
-        ending = one.rpartition(".")[2] == other.rpartition(".")[2] and "." in one
-        return SequenceMatcher(None, one, other, autojunk=False).ratio() + 0.3 * ending
-    if isinstance(one, int | float) and isinstance(other, int | float):
-        return -abs(one - other)
-    return 0.0
+def _miscopied(leaf: Leaf, existing: Sequence[JsonValue]) -> list[JsonValue]:
+    """What was read in an earlier result and written wrongly, where too little else exists that could be taken for it."""
+    if leaf.volatile or len(existing) >= _MOST_MADE:
+        return []
+    plain = replace(leaf, bound=())
+    if isinstance(leaf.value, list | dict):
+        return _inside(plain, ())
+    made = near_values(plain)[:_MOST_MADE]
+    if not isinstance(leaf.value, str) or (isinstance(leaf.written, dict) and "$join" in leaf.written):
+        return made
+    if kind_of(plain) not in ("text", "date", "datetime", "sql"):
+        return []  # an id or a path that nobody has seen fails for all to see
+    return made or (renamed(plain) if " " in leaf.value else [])
+
+
+def _inside(leaf: Leaf, existing: Sequence[JsonValue]) -> list[JsonValue]:
+    """A list or an object with one part otherwise: its last number, its last text, or the last item left out."""
+    kinds: tuple[list[tuple[str, JsonValue]], list[tuple[str, JsonValue]]] = ([], [])
+    for pointer, value in scalars(leaf.value):
+        kinds[isinstance(value, str)].append((pointer, value))
+    changed: list[list[JsonValue]] = []
+    for pointer, value in [places[-1] for places in kinds if places]:
+        name = pointer if re.search(r"[^\d/]", pointer) else leaf.pointer
+        part = replace(leaf, value=value, pointer=name, schema=None, beside={})
+        others = slips(part, ())[:_MOST_MADE]
+        changed.append([with_part(leaf.value, pointer, other) for other in others])
+    made = [value for value in chain.from_iterable(zip_longest(*changed)) if value is not None]
+    shorter = (
+        [leaf.value[:-1]] if isinstance(leaf.value, list) and len(leaf.value) > 1 and not _closed(leaf.value) else []
+    )
+    return [*existing[:_MOST_EXISTING], *made[:_MOST_MADE], *shorter, *made[_MOST_MADE:]]
+
+
+def _closed(values: list[JsonValue]) -> bool:
+    return isinstance(values[0], list) and values[0] == values[-1]
 
 
 def _distinct(leaf: Leaf, values: Iterable[JsonValue]) -> list[JsonValue]:
     """In their order, of the leaf's own JSON type, none twice and none that is the leaf's value by its rule."""
-    kind, kept = kind_of(leaf), []
+    kind = kind_of(leaf)
+    kept: list[JsonValue] = []
     for value in values:
         right_type = type(value) is type(leaf.value) or (
             isinstance(value, int | float) and isinstance(leaf.value, int | float) and not isinstance(value, bool)
         )
-        if right_type and value not in kept and not same(leaf.value, value, kind) and value not in ("", ROOT, "."):
+        new = value not in kept and value not in ("", ROOT, ".", [])
+        if right_type and new and not same(leaf.value, value, kind) and _allowed(leaf, value):
             kept.append(value)
     return kept
+
+
+def _allowed(leaf: Leaf, value: JsonValue) -> bool:
+    """Is the value within the limits of the schema, if the leaf's own is?"""
+    limits = {key: rule for key, rule in (leaf.schema or {}).items() if key in _LIMITS}
+    if not limits or isinstance(value, list | dict):
+        return True
+    validator = _validator(canonical(limits))
+    return bool(validator.is_valid(value)) or not validator.is_valid(leaf.value)
+
+
+@lru_cache(maxsize=1024)
+def _validator(limits: str) -> Any:
+    return Draft202012Validator(json.loads(limits))

@@ -7,7 +7,7 @@ from datetime import time
 
 from rise_bench.score.text import parse_datetime, tokens
 
-__all__ = ["number_words", "percent_words", "read_number", "read_time", "time_words"]
+__all__ = ["more_percent_words", "number_words", "percent_words", "read_number", "read_time", "time_words"]
 
 _ONES: list[str] = re.findall(
     r"\w+",
@@ -53,6 +53,12 @@ def percent_words(share: int | float) -> tuple[str, ...]:
     """Ways to say a share of one: `4.5%`, `4.5 per cent`."""
     hundredths = f"{share * 100:.6f}".rstrip("0").rstrip(".")
     return f"{hundredths}%", f"{hundredths} per cent"
+
+
+def more_percent_words(share: int | float) -> tuple[str, ...]:
+    """Ways to say a share of one that are understood and not used: `4.5 %`, `4.5 percent`."""
+    sign, _ = percent_words(share)
+    return f"{sign[:-1]} %", f"{sign[:-1]} percent"
 
 
 def read_number(words: str) -> int | float | None:

@@ -117,7 +117,7 @@ def read(words: str, kind: Kind, now: str = "", names: Names | None = None) -> J
     text = words.strip()
     named = next((value for value, called in names.items() if text in called), None)
     if named is not None and kind != "number":
-        return named
+        return [named] if kind == "list" else named
     today = _today(now)
     match kind:
         case "number":
