@@ -212,7 +212,6 @@ def test_on_real_servers_a_read_and_a_write_become_tasks_that_hold_with_the_crit
     for name, files in {
         "desk/files-okafor-rate": ("contracts/okafor-2025.md", "contracts/lease-2026.md"),
         "desk/git-hotfix-branch": (),
-        "desk/shop-open-orders": (),
     }.items():
         task = tasks[name]
         world = World(setup=task.setup, now=task.now, servers=task.servers)

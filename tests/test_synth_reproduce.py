@@ -223,11 +223,13 @@ def test_chains_of_real_servers_reproduce(grounds: tuple[GroundSource, GroundSou
     tools: dict[str, Tool] = {tool.id: tool for server in plain.ground.servers for tool in server.tools}
     primitives = list(_verified(plain))
     chains = list(compose(primitives, tools, 1, Plan(count=24)))
-    outcomes = [reproduce(one, plain, varied) for one in chains]
+    # all are run by `rise-bench synth`; here the longest, and some of the others
+    some = sorted(chains, key=lambda made: -len(made.calls))[:4] + chains[:5]
+    outcomes = [reproduce(one, plain, varied) for one in some]
     kept = [one for one in outcomes if isinstance(one, Chain)]
     reasons = Counter(one.reason for one in outcomes if isinstance(one, Dropped))
     assert len(chains) >= 20
-    assert len(kept) >= 0.8 * len(chains), reasons
+    assert len(kept) >= 0.8 * len(some), reasons
     assert not reasons["ground fault"]
     assert {one.tool for one in primitives} == {tool for made in chains for tool in made.tools}
     assert any(edge for made in kept for edge in made.edges)
