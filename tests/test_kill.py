@@ -31,7 +31,13 @@ def command(suite: Path, output: Path, *more: str) -> list[str]:
 
 def environment(**more: str) -> dict[str, str]:
     paths = [str(HERE), str(HERE.parent)]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1", **more}
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONFAULTHANDLER": "1",
+        **more,
+    }
 
 
 class Held:
@@ -62,7 +68,11 @@ class Held:
     def end(self, number: int) -> tuple[int, str]:
         """(exit code, standard error) after a signal."""
         self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=60)
+        try:
+            _, errors = self.process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # where it stands, for whoever reads of the failure
+            raise AssertionError(f"it did not end: {self.process.communicate()[1]}") from None
         return self.process.returncode, errors
 
     def close(self) -> None:

@@ -49,6 +49,7 @@ def test_it_runs_in_the_first_world_that_has_all_its_servers(tmp_path: Path) -> 
     [
         ([{"calls": []}], "calls: Tuple should have at least 1 item"),
         ([{"call": [LIST]}], "calls: Field required"),
+        ([{"calls": [LIST], "ask": [{"value": 3, "type": "number", "about": [False]}]}], "ask.0: about.0: "),
         ([{"calls": [READ, LIST]}], "call 0 cannot rest on call 0"),
         ([{"calls": [LIST, LIST], "after": [[1, 0]]}], "call 0 cannot rest on call 1"),
         ([{"calls": [LIST]}, {"calls": [LIST]}], "stands there twice"),
@@ -108,5 +109,5 @@ def test_a_whole_fact_is_taken_as_it_is() -> None:
 
 def test_a_value_that_no_result_gives_is_refused() -> None:
     chain = ran(Call(tool="files.list"), recorded=([{"name": "oats", "price": 4.5}],))
-    with pytest.raises(InputError, match="asks for 7, which no rule finds"):
+    with pytest.raises(LookupError, match="7: ask for a value as it stands there"):
         asked_facts(chain, ProposedChain(calls=chain.calls, ask=(7,)), TOOLS)

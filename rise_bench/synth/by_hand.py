@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import BeforeValidator, Field, JsonValue, ValidationError
 
 from rise_bench.errors import InputError
 from rise_bench.refs import bindings, resolve
@@ -23,6 +23,17 @@ __all__ = ["ProposedChain", "asked_facts", "load_proposed", "primitives_of"]
 R = TypeVar("R", bound=Record)
 
 
+def _fact_or_value(wanted: object) -> object:
+    """A fact where it looks like one, so that what is wrong with it is said of the fact."""
+    if not isinstance(wanted, Mapping):
+        return wanted
+    try:
+        return Fact.model_validate(wanted)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}, not {first['input']!r}") from None
+
+
 class ProposedChain(Record):
     """Calls that somebody would want made, and what they would want to be told."""
 
@@ -30,7 +41,7 @@ class ProposedChain(Record):
     """Bound by `$ref` where a value flows."""
     after: tuple[tuple[int, int], ...] = ()
     """Order besides that of bindings: (earlier, later)."""
-    ask: tuple[Annotated[Fact | JsonValue, Field(union_mode="left_to_right")], ...] | None = None
+    ask: tuple[Annotated[Fact | JsonValue, BeforeValidator(_fact_or_value)], ...] | None = None
     """Values of the results that are asked for, or whole facts; empty = nothing; None = whatever is most telling."""
 
     def chain(self, world: World) -> Chain:
@@ -105,7 +116,7 @@ def asked_facts(chain: Chain, proposed: ProposedChain | None, tools: Mapping[str
     """The facts of a chain that ran: those that its author asks for, else the most telling.
 
     Raises:
-        InputError: a value that is asked for stands in no result.
+        LookupError: no rule finds a value that is asked for in the results.
     """
     if proposed is None or proposed.ask is None:
         return facts_of(chain, tools)
@@ -117,9 +128,7 @@ def asked_facts(chain: Chain, proposed: ProposedChain | None, tools: Mapping[str
             continue
         fact = next((fact for fact in possible if _is(wanted, fact)), None)
         if fact is None:
-            what = f"asks for {canonical(wanted)}, which no rule finds in its results"
-            remedy = "ask for a value as it stands there, or write the whole fact"
-            raise InputError(what, where=f"chain {chain_key(chain)}", remedy=remedy)
+            raise LookupError(f"{canonical(wanted)}: ask for a value as it stands there, or write the whole fact")
         chosen.append(fact)
     return tuple(chosen)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rise_bench.synth import steps
+from rise_bench.synth.by_hand import load_proposed
 from rise_bench.synth.callonly import CallOnly
 from rise_bench.synth.context import Context, frozen, open_context, spec_of
 from rise_bench.synth.drafting import Drafting, grouped, in_turn, servers_of
@@ -103,7 +104,7 @@ def plan(settings: Settings) -> Plan:
     """What would be done, and what is there already. Starts no server, asks no model.
 
     Raises:
-        InputError: the recipe cannot be used, or its suite has no `ground.json` yet and a server has no recipe.
+        InputError: the recipe or its chains cannot be used, or its suite has no `ground.json` yet and a server no recipe.
         SetupError: a server must be frozen first and cannot be started.
     """
     loaded = load_recipe(settings.recipe, settings.seed)
@@ -112,8 +113,11 @@ def plan(settings: Settings) -> Plan:
     folder = SynthFolder.place(spec_of(loaded, ground), settings.output)
     per_server = {server.name: len(server.tools) for server in ground.servers}
     pairs = sum(per_server.get(name, 0) for called in loaded.called for name in called)
-    wanted = recipe.chains.per_world * len(loaded.worlds)
+    by_hand = load_proposed(loaded.suite / recipe.chains.files, loaded.worlds) if recipe.chains.files else {}
+    wanted = recipe.chains.per_world * len(loaded.worlds) + len(by_hand)
     chains = min(wanted, settings.limit or wanted)
+    if not recipe.chains.per_world:
+        pairs = 0  # nothing is composed, so nothing is proposed
     asked = (pairs if recipe.proposals.proposer == "model" else 0) + (
         chains if recipe.requests.author == "model" else 0
     )

@@ -126,9 +126,14 @@ def ground_step(
 
     def step(chain: Chain) -> Iterator[Draft | Dropped]:
         proposed = context.proposed_of(chain)
+        try:
+            asked = asked_facts(chain, proposed, context.tools)
+        except LookupError as error:
+            yield _lost(chain, "no rule finds what is asked for", str(error.args[0]))
+            return
         found = decide(
             chain,
-            asked_facts(chain, proposed, context.tools),
+            asked,
             context.source,
             context.tools,
             context.cache,
@@ -137,13 +142,15 @@ def ground_step(
         )
         if isinstance(found, Draft) and proposed and len(found.facts) < len(proposed.ask or ()):
             kept = ", ".join(str(fact.value) for fact in found.facts) or "none"
-            yield Dropped(
-                stage="ground", what=chain.digest(), reason="an asked fact does not hold", detail=f"kept: {kept}"
-            )
+            yield _lost(chain, "an asked fact does not hold", f"kept: {kept}")
         else:
             yield found
 
     return step
+
+
+def _lost(chain: Chain, reason: str, detail: str) -> Dropped:
+    return Dropped(stage="ground", what=chain.digest(), reason=reason, detail=detail)
 
 
 def author_step(context: Context) -> Callable[[Draft], Iterator[Draft | Dropped]]:
