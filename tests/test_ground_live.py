@@ -380,7 +380,7 @@ def test_servers_that_no_attempt_wanted_for_long_are_ended(live: OpenGround) -> 
     installed = {recipe.name: ensure(recipe) for recipe in recipes}
     try:
         for recipe in recipes:
-            slot.prepare([recipe], installed, lambda home, root: None, "")
+            slot.prepare([recipe], installed, lambda home, root: None, ("", ""))
         slot.retire(set())
         assert list(slot.connections) == [recipe.name for recipe in recipes[1:]]
     finally:
@@ -392,9 +392,9 @@ def test_a_server_that_writes_does_not_run_on_beside_an_attempt_that_is_not_offe
     recipes = [odd_recipe(name="writer"), odd_recipe(name="reader", keeps="nothing"), odd_recipe(name="wanted")]
     installed = {recipe.name: ensure(recipe) for recipe in recipes}
     try:
-        slot.prepare(recipes[:2], installed, lambda home, root: None, "")
+        slot.prepare(recipes[:2], installed, lambda home, root: None, ("", ""))
         writer = slot.connections["writer"]
-        slot.prepare(recipes[2:], installed, lambda home, root: None, "")
+        slot.prepare(recipes[2:], installed, lambda home, root: None, ("", ""))
         assert set(slot.connections) == {"reader", "wanted"}
         assert writer.pid is not None
         assert not psutil.pid_exists(writer.pid), "it has ended before the files of the next attempt are there"

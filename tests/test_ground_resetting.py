@@ -47,14 +47,20 @@ def test_a_result_that_a_later_probe_cannot_bind_to_speaks_against_the_claim(tmp
 
 
 @pytest.mark.parametrize("claim", [{"reset": "wipe"}, {"reset": "restart", "early": True}])
-def test_a_server_that_reads_its_folder_when_it_starts_can_only_be_restarted(
+def test_a_server_that_reads_its_folder_when_it_starts_is_kept_only_for_the_same_files(
     tmp_path: Path, claim: dict[str, object]
 ) -> None:
     folder = probes(tmp_path, {"tool": "found_at_start"})
     found = reset(folder, "well", **claim)
-    assert (found.possible, found.holds) == ("restart", False)
+    assert (found.possible, found.holds) == ("refill", False)
     assert found.against == ("found_at_start (probe 1): '[]' instead of '[\"a.txt\"]'",)
+    assert reset(folder, "well", reset="refill").holds
     assert reset(folder, "well", reset="restart").holds
+
+
+def test_a_server_that_remembers_calls_and_files_can_only_be_restarted(tmp_path: Path) -> None:
+    found = reset(probes(tmp_path, {"tool": "count"}, {"tool": "found_at_start"}), "well", reset="refill")
+    assert (found.possible, found.against) == ("restart", ("count (probe 1): '2' instead of '1'",))
 
 
 def test_without_probes_nothing_is_claimed_to_be_shown(tmp_path: Path) -> None:

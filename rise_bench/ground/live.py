@@ -13,7 +13,7 @@ from rise_bench.ground.fixture import materialise
 from rise_bench.ground.freeze import drift, drifted, shown
 from rise_bench.ground.install import Installed, Progress, ensure
 from rise_bench.ground.offer import offered, rejected
-from rise_bench.ground.pool import Pool, Slot, starts_ahead
+from rise_bench.ground.pool import Filling, Pool, Slot, starts_ahead
 from rise_bench.ground.recipe import Recipe, load_recipe
 from rise_bench.ground.remote import elsewhere
 from rise_bench.ground.sandbox import Sandbox, Variation, parse_now
@@ -86,9 +86,9 @@ class LiveGround:
         """
         for name in dict.fromkeys(servers):
             self._ready(name)
-        slot = self._slot(servers)
+        slot = self._slot(servers, ("", ""))
         try:
-            self._fill(slot, servers, "", "")
+            self._fill(slot, servers, ("", ""))
         except GroundFault as error:
             self._release(slot, clean=False)
             raise SetupError(error.what, where=error.where, remedy=error.remedy) from error
@@ -107,10 +107,11 @@ class LiveGround:
         for name in task.servers:
             self._ready(name)
         parse_now(task.now)
-        slot = self._slot(task.servers)
+        filling = (task.setup, task.now)
+        slot = self._slot(task.servers, filling)
         try:
             tools = offered(self.ground, task, slot.sandbox.root)
-            self._fill(slot, task.servers, task.setup, task.now)
+            self._fill(slot, task.servers, filling)
         except SetupError as error:
             self._release(slot, clean=False)
             raise GroundFault(error.what, where=error.where, remedy=error.remedy) from error
@@ -150,8 +151,8 @@ class LiveGround:
                 if self._progress and (line := elsewhere(self._recipes[name])):
                     self._progress(line)
 
-    def _slot(self, servers: Sequence[str]) -> Slot:
-        slot = self._pool.take(servers) or self._new()
+    def _slot(self, servers: Sequence[str], filling: Filling) -> Slot:
+        slot = self._pool.take(servers, filling) or self._new()
         with self._used_lock:
             if not self._closed:
                 self._used.add(slot)
@@ -162,13 +163,13 @@ class LiveGround:
     def _new(self) -> Slot:
         return Slot(Sandbox(self._variation, allow_unsafe=self._allow_unsafe))
 
-    def _fill(self, slot: Slot, servers: Sequence[str], setup: str, now: str) -> None:
+    def _fill(self, slot: Slot, servers: Sequence[str], filling: Filling) -> None:
         def fill(home: Path, root: str) -> None:
-            if setup:
-                materialise(self._fixtures / setup, home, root)
+            if filling[0]:
+                materialise(self._fixtures / filling[0], home, root)
 
         again = bool(slot.names)
-        fresh = slot.prepare([self._recipes[name] for name in servers], self._installed, fill, now)
+        fresh = slot.prepare([self._recipes[name] for name in servers], self._installed, fill, filling)
         self._check(slot, servers)
         if self._warm and again and any(starts_ahead(self._recipes[name]) for name in fresh):
             self._pool.grow(lambda: self._spare(servers))
@@ -221,7 +222,7 @@ class LiveGround:
     def _is_spent(self, name: str, connection: Connection, called: bool) -> bool:
         """Must the server be started anew for the next attempt?"""
         recipe = self._recipes[name]
-        return connection.changed or not (starts_ahead(recipe) if not called else recipe.reset == "wipe")
+        return connection.changed or not (recipe.reset != "restart" if called else starts_ahead(recipe))
 
 
 class LiveSession:

@@ -17,7 +17,10 @@ from rise_bench.ground.recipe import Recipe
 from rise_bench.ground.remote import connect
 from rise_bench.ground.sandbox import Sandbox
 
-__all__ = ["Pool", "Slot", "starts_ahead"]
+__all__ = ["Filling", "Pool", "Slot", "starts_ahead"]
+
+Filling = tuple[str, str]
+"""What a sandbox is filled with: the fixture's name and the instant of its clock."""
 
 IDLE_LIMIT = 4
 """Slots that may wait for their next attempt."""
@@ -58,6 +61,8 @@ class Slot:
     """Running servers whose contract nobody has looked at since they started."""
     stateless: set[str] = field(default_factory=set)
     """Running servers that keep nothing."""
+    begun: dict[str, Filling] = field(default_factory=dict)
+    """With what the sandbox was filled when each running server started."""
     served: Counter[str] = field(default_factory=Counter)
     """Attempts that each running server has served."""
     since: float = 0.0
@@ -70,20 +75,25 @@ class Slot:
         recipes: Sequence[Recipe],
         installed: Mapping[str, Installed],
         fill: Callable[[Path, str], None],
-        now: str,
+        filling: Filling,
     ) -> list[str]:
         """Empty the sandbox, set its clock, fill it with a fixture, start what does not run yet: the newly started.
+
+        Args:
+            filling: the fixture's name and where the clock stands, empty = as the machine's.
 
         Raises:
             SetupError: a server cannot be started.
             GroundFault: the sandbox cannot be emptied.
         """
         self.names = tuple(recipe.name for recipe in recipes)
-        self._dismiss()
+        self._dismiss({recipe.name for recipe in recipes if recipe.reset == "refill"}, filling)
         self._empty()
-        self.sandbox.set_clock(now)
+        self.sandbox.set_clock(filling[1])
         self.sandbox.fill(fill)
-        return self._start(recipes, installed)
+        begun = self._start(recipes, installed)
+        self.begun.update(dict.fromkeys(begun, filling))
+        return begun
 
     def ahead(self, recipes: Sequence[Recipe], installed: Mapping[str, Installed]) -> None:
         """Empty the sandbox and start those of the servers that may start before the next attempt is known.
@@ -97,10 +107,14 @@ class Slot:
         self.sandbox.set_clock("")
         self._start([recipe for recipe in recipes if starts_ahead(recipe)], installed)
 
-    def _dismiss(self) -> None:
-        """Begin to end the servers of earlier attempts that write: what they still did would be taken for this one's doing."""
+    def _dismiss(self, remembering: set[str], filling: Filling) -> None:
+        """Begin to end the servers of earlier attempts that write: what they still did would be taken for this one's doing;
+        and those of this one that remember another filling.
+        """
         with self._lock:
-            for name in self.connections.keys() - self.stateless - set(self.names):
+            others = self.connections.keys() - self.stateless - set(self.names)
+            stale = {name for name in self.connections.keys() & remembering if self.begun.get(name) != filling}
+            for name in others | stale:
                 connection = self.connections.pop(name)
                 connection.close(wait=False)
                 self.retired.append(connection)
@@ -198,8 +212,9 @@ class Pool:
         self._timer: threading.Timer | None = None
         self._closed = False
 
-    def take(self, names: Sequence[str]) -> Slot | None:
-        """The waiting slot in which most of the named servers run, else one that is being made ready, else None.
+    def take(self, names: Sequence[str], filling: Filling = ("", "")) -> Slot | None:
+        """The waiting slot in which most of the named servers run, of those the one where most began with this filling; else
+        one that is being made ready, else None.
 
         Raises:
             GroundFault: the pool is closed.
@@ -208,7 +223,7 @@ class Pool:
             with self._lock:
                 if self._closed:
                     raise GroundFault("the ground is closed")
-                found = self._best(set(names))
+                found = self._best(set(names), filling)
                 if found is not None:
                     self._make_ready()
                     return found
@@ -221,12 +236,17 @@ class Pool:
                 if self._awaited.pop(slot, None) is not None and not slot.stopped:
                     return slot
 
-    def _best(self, names: set[str]) -> Slot | None:
+    def _best(self, names: set[str], filling: Filling) -> Slot | None:
         """With the lock held: the slot to use, no longer waiting."""
         waiting = [*reversed(self._ready), *reversed(self._idle)]
         if not waiting:
             return None
-        best = max(waiting, key=lambda slot: len(slot.connections.keys() & names))
+
+        def fits(slot: Slot) -> tuple[int, int]:
+            running = slot.connections.keys() & names
+            return len(running), sum(slot.begun.get(name) == filling for name in running)
+
+        best = max(waiting, key=fits)
         (self._ready if best in self._ready else self._idle).remove(best)
         return best
 

@@ -187,8 +187,9 @@ class Recipe(Record):
     """Globs of caches, logs and locks that do not."""
     keys: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """For JSON Lines files whose order means nothing: glob to the fields that name a line."""
-    reset: Literal["wipe", "restart"] = "restart"
-    """`wipe`: emptying the folder resets a running process; `restart`: only a new process is clean."""
+    reset: Literal["wipe", "refill", "restart"] = "restart"
+    """`wipe`: emptying the folder resets a running process; `refill`: so does filling it with the same files under the same
+    clock, since it read what it remembers of them when it started; `restart`: only a new process is clean."""
     early: bool = False
     """Of a server that is restarted: it reads neither its folder nor the clock when it starts, so its next process may be
     started before the next attempt's files are there and its clock is set. `reset: wipe` implies as much."""
@@ -208,9 +209,9 @@ class Recipe(Record):
     def _consistent(self) -> Recipe:
         if bool(self.command) == bool(self.url):
             raise ValueError("needs either a `command` (it is started here) or a `url` (it runs elsewhere)")
-        if self.risk == "executes" and self.reset == "wipe":
+        if self.risk == "executes" and self.reset != "restart":
             raise ValueError("a server that runs code may leave processes behind, so `reset` must be `restart`")
-        if self.keeps in ("process", "service") and self.reset == "wipe":
+        if self.keeps in ("process", "service") and self.reset != "restart":
             raise ValueError(f"its state is in its {self.keeps}, so `reset` must be `restart`")
         seen: dict[str, str] = {}
         for group, tools in self.groups.items():

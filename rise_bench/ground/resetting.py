@@ -38,7 +38,10 @@ _TIME = re.compile(r"\b\d{1,2}:\d{2}:\d{2}(\.\d+)?")
 _WORD = re.compile(r"\s*(?:\w+|[^\w\s])|\s+\Z")
 """With the space before it: else each space could be the partner of every other."""
 
-Way = Literal["wipe", "early", "restart"]
+Way = Literal["wipe", "refill", "early", "restart"]
+
+
+_QUICKEST: tuple[Way, ...] = ("wipe", "refill", "early")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +56,32 @@ class Reset:
     """In what a process that was started before its files and clock were there differs from a new one, one line a probe."""
     wiped: tuple[str, ...]
     """In what one that ran all probes before, and whose folder was emptied and filled again, differs from a new one."""
+    refilled: tuple[str, ...] = ()
+    """The same of one that was started when its files and clock were as they are now."""
 
     @property
     def possible(self) -> Way:
         """The quickest way that no probe speaks against."""
-        return "restart" if self.ahead else "early" if self.wiped else "wipe"
+        return next((way for way in _QUICKEST if not self._against(way)), "restart")
 
     @property
     def holds(self) -> bool:
         """Is the claim not contradicted?"""
-        return self.claimed == "restart" or self.possible in ("wipe", self.claimed)
+        return not self.against
 
     @property
     def against(self) -> tuple[str, ...]:
         """What contradicts the claim."""
-        if self.holds:
-            return ()
-        return self.ahead or self.wiped
+        return self._against(self.claimed)
+
+    def _against(self, way: Way) -> tuple[str, ...]:
+        against = {"wipe": self.ahead or self.wiped, "refill": self.refilled, "early": self.ahead}
+        return against.get(way, ())
 
 
 def check_reset(recipe: Recipe, installed: Installed, folder: Path, *, allow_unsafe: bool = False) -> Reset:
-    """Run the server's probes on two new processes, on one started ahead, and on that one again after a wipe; compare.
+    """Run the server's probes on two new processes, on the second again after its folder was filled anew, on one started
+    ahead, and on that one again after a wipe; compare.
 
     Whatever differs between the new processes is random and not compared; where something else differs, more of them are
     asked whether that is random, too. Times of day are not compared: not every one follows the clock that is set.
@@ -85,20 +93,22 @@ def check_reset(recipe: Recipe, installed: Installed, folder: Path, *, allow_uns
         SetupError: it cannot be started.
         InputError: a probe binds to what is not there.
     """
-    claimed: Way = "wipe" if recipe.reset == "wipe" else "early" if recipe.early else "restart"
+    claimed: Way = "early" if recipe.reset == "restart" and recipe.early else recipe.reset
     if recipe.url or not load_probes(folder):
         return Reset(claimed, 0, (), ())
-    fresh = [_runs(recipe, installed, folder, allow_unsafe, ahead=False)[0] for _ in range(2)]
-    ahead, wiped = _runs(recipe, installed, folder, allow_unsafe, ahead=True)
-    if unlike(fresh, ahead) or unlike(fresh, wiped):
-        fresh += [_runs(recipe, installed, folder, allow_unsafe, ahead=False)[0] for _ in range(MORE)]
-    return Reset(claimed, len(fresh[0]), unlike(fresh, ahead), unlike(fresh, wiped))
+    runs = partial(_runs, recipe, installed, folder, allow_unsafe)
+    (first,), (second, refilled) = runs(1), runs(2)
+    fresh = [first, second]
+    ahead, wiped = runs(2, ahead=True)
+    if any(unlike(fresh, other) for other in (ahead, wiped, refilled)):
+        fresh += [run for _ in range(MORE) for run in runs(1)]
+    return Reset(claimed, len(first), unlike(fresh, ahead), unlike(fresh, wiped), unlike(fresh, refilled))
 
 
 def _runs(
-    recipe: Recipe, installed: Installed, folder: Path, allow_unsafe: bool, *, ahead: bool
+    recipe: Recipe, installed: Installed, folder: Path, allow_unsafe: bool, times: int, *, ahead: bool = False
 ) -> list[Sequence[Made]]:
-    """One run of the probes on a new process; or two on one started in an empty folder under another clock."""
+    """Runs of the probes on a new process, each on the same files; `ahead`: started in an empty folder under another clock."""
     sandbox = Sandbox(allow_unsafe=allow_unsafe)
     connection: Connection | None = None
     probes = load_probes(folder)
@@ -107,12 +117,12 @@ def _runs(
         if ahead:
             sandbox.set_clock(OTHER_CLOCK)
             connection = _started(recipe, installed, sandbox)
-        for _ in range(2 if ahead else 1):
+        for number in range(times):
             sandbox.wipe()
             sandbox.set_clock(PROBE_CLOCK)
             sandbox.fill(partial(materialise, folder))
             connection = connection or _started(recipe, installed, sandbox)
-            runs.append([] if connection.dead else _run(connection, sandbox, recipe, probes, ahead))
+            runs.append([] if connection.dead else _run(connection, sandbox, recipe, probes, ahead or number > 0))
         return runs
     finally:
         if connection is not None:
@@ -121,12 +131,12 @@ def _runs(
 
 
 def _run(
-    connection: Connection, sandbox: Sandbox, recipe: Recipe, probes: Sequence[Probe], ahead: bool
+    connection: Connection, sandbox: Sandbox, recipe: Recipe, probes: Sequence[Probe], doubtful: bool
 ) -> Sequence[Made]:
     try:
         return run_on(connection, sandbox, recipe, probes, shown=None)
     except InputError:
-        if not ahead:
+        if not doubtful:
             raise
         return []  # a result that a later probe binds to is another one than on a new process
 

@@ -86,14 +86,15 @@ def decide(
     neighbours, places = Neighbours(chain, primitives, entities), leaves(chain, tools)
     while True:
         if not asked and not any(change.match != "any" for change in chain.state or ()):
-            return _dropped(chain, "no outcome", "changes nothing that stays the same, and no result can be asked for")
+            return _dropped(chain, "no outcome", _without_outcome(told(facts, base), len(facts)))
         trials = _Trials(chain, task.model_copy(update={"answer": asked}), base, source, cache)
         if all(tools[call.tool].effect == "read" for call in chain.calls):
             cache.run_reads(source, task, _slipped(chain, places, neighbours))
         found = [trials.of(leaf, neighbours) for leaf in places]
-        if not trials.weak:
+        weak = trials.hidden - trials.shown
+        if not weak:
             break
-        asked = tuple(fact for number, fact in enumerate(asked) if number not in trials.weak)
+        asked = tuple(fact for number, fact in enumerate(asked) if number not in weak)
     critical = tuple(one.critical for one in found if one.critical is not None)
     decisions = tuple(one.decision for one in found)
     if not critical:
@@ -119,6 +120,17 @@ def _proved(chain: Chain, task: Task, trials: _Trials, decisions: tuple[Decision
         if verdict.value != 1:
             return _dropped(chain, "not proved", f"with competing values its reference scores {verdict.reason}")
     return Draft(chain=chain, decisions=decisions, facts=task.answer, task=task.model_copy(update={"request": ""}))
+
+
+def _without_outcome(kept: Sequence[Fact], possible: int) -> str:
+    """Why nothing is left to ask for."""
+    said = "changes nothing that stays the same, and "
+    if kept:
+        values = ", ".join(str(fact.value) for fact in kept)
+        return f"{said}what could be asked stands in the results of every slip as well: {values}"
+    if possible:
+        return f"{said}of the facts asked for none follows from the texts of its results, stated in a plain sentence"
+    return f"{said}no result can be asked for"
 
 
 def _in_vain(decisions: Sequence[Decision]) -> str:
@@ -168,8 +180,10 @@ class _Trials:
     cache: Cache
     ran: list[Played] = field(default_factory=list)
     """Runs with a slip in which every call succeeded."""
-    weak: set[int] = field(default_factory=set)
-    """Numbers of facts that changed with an argument and show it by no slip: their values stand in many results."""
+    hidden: set[int] = field(default_factory=set)
+    """Numbers of facts that changed with an argument none of whose slips is told from the reference."""
+    shown: set[int] = field(default_factory=set)
+    """Numbers of facts that a slip leaves without support."""
     outcome: Outcome = field(init=False)
 
     def __post_init__(self) -> None:
@@ -191,6 +205,7 @@ class _Trials:
             if _counts(seen) and played is not None:
                 if self._shows(played):
                     near.append(value)
+                    self.shown |= self.outcome.unsupported(played, final_message(self.task, played.root))
                 else:
                     hidden |= self.outcome.changed_facts(played)
             if len(near) >= _ENOUGH:
@@ -199,7 +214,7 @@ class _Trials:
         if near:
             critical = self._critical(leaf, near, accept, tried)
         else:
-            self.weak |= hidden
+            self.hidden |= hidden
         decision = Decision(
             call=leaf.call,
             argument=leaf.pointer,

@@ -92,6 +92,15 @@ class Outcome:
         found = self._facts_in(other)
         return {number for number, values in enumerate(self._derived) if found[number] != values}
 
+    def unsupported(self, other: Played, message: str) -> set[int]:
+        """Numbers of the facts that a message states and that rest on nothing that the run gave."""
+        answer = Answer(message, "", tuple(texts_of(other)))
+        return {
+            number
+            for number, fact in enumerate(self._facts)
+            if not judge_fact(fact, answer, [one for one in self._facts if one is not fact]).supported
+        }
+
     def rivals(self, other: Played, fact: int) -> list[JsonValue]:
         """What the run gives in place of a fact, and the honest run does not."""
         honest = [canonical(value) for value in self._derived[fact]]
