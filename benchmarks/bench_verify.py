@@ -23,8 +23,8 @@ from rise_bench.ground.live import LiveGround
 from rise_bench.ground.recipe import load_recipe
 from rise_bench.ground.sandbox import Sandbox, Variation
 from rise_bench.refs import substitute_root
+from rise_bench.synth.primitives.verify import READS, verify
 from rise_bench.synth.records import Dropped, Proposal, World
-from rise_bench.synth.verify import READS, verify
 from rise_bench.types import Task
 
 NOW = "2026-04-02T09:00:00Z"

@@ -1,4 +1,5 @@
-"""The rooms of ARCHITECTURE.md hold: imports go one way, and third-party code stays in its rooms."""
+"""The rooms of ARCHITECTURE.md hold, those of the package and those of synthesis: imports go one way, and third-party code
+stays in its rooms."""
 
 from __future__ import annotations
 
@@ -12,6 +13,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "rise_bench"
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "probes" not in path.parts)
+SYNTH = [path for path in FILES if path.is_relative_to(PACKAGE / "synth") and path != PACKAGE / "synth" / "__init__.py"]
+
+HOUSES = {"rise_bench": ("Rooms", FILES), "rise_bench.synth": ("Synthesis", SYNTH)}
+"""Package to the section of ARCHITECTURE.md that has the table of its rooms, and to the files in them."""
 
 # Every room may also import pydantic, of which records are made. The table of ARCHITECTURE.md names distributions.
 MODULE_OF = {
@@ -25,15 +30,15 @@ MODULE_OF = {
 }
 
 
-def room_of(module: str) -> str:
-    """`rise_bench.score.text` -> `score`; the package door is `__init__`."""
-    parts = module.split(".")
-    return parts[1] if len(parts) > 1 else "__init__"
+def room_of(module: str, house: str) -> str:
+    """`rise_bench.score.text` -> `score` in `rise_bench`; the package door is `__init__`."""
+    return "__init__" if module == house else module.removeprefix(f"{house}.").split(".")[0]
 
 
-def table() -> dict[str, tuple[int, set[str]]]:
+def table(house: str) -> dict[str, tuple[int, set[str]]]:
     """Room -> (layer, third-party modules), as ARCHITECTURE.md says."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    text = text.partition(f"\n## {HOUSES[house][0]}\n")[2].partition("\n## ")[0]
     found: dict[str, tuple[int, set[str]]] = {}
     for layer, rooms, libraries in re.findall(r"^\| (\d) \| ([^|]+) \| [^|]+ \| ([^|]+) \|$", text, flags=re.MULTILINE):
         modules = {MODULE_OF.get(name.strip(), name.strip()) for name in libraries.split(",")} - {"-"}
@@ -62,28 +67,34 @@ def imports(path: Path) -> set[str]:
     return names
 
 
-def ours(path: Path) -> set[str]:
-    return {name for name in imports(path) if name.split(".")[0] == "rise_bench"}
+def ours(path: Path, house: str = "rise_bench") -> set[str]:
+    return {name for name in imports(path) if f"{name}.".startswith(f"{house}.")}
 
 
-def test_the_architecture_names_every_room_and_no_other() -> None:
-    there = {room_of(module_name(path)) for path in FILES}
-    assert there == set(table()), "ARCHITECTURE.md's table and the package differ"
+PLACES = [pytest.param(house, path, id=module_name(path)) for house, (_, files) in HOUSES.items() for path in files]
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_name)
-def test_a_file_imports_only_lower_layers_or_its_own_room_or_its_own_layer(path: Path) -> None:
-    rooms, room = table(), room_of(module_name(path))
+@pytest.mark.parametrize("house", HOUSES)
+def test_the_architecture_names_every_room_and_no_other(house: str) -> None:
+    there = {room_of(module_name(path), house) for path in HOUSES[house][1]}
+    assert there == set(table(house)), "ARCHITECTURE.md's table and the package differ"
+
+
+@pytest.mark.parametrize(("house", "path"), PLACES)
+def test_a_file_imports_only_lower_layers_or_its_own_room_or_its_own_layer(house: str, path: Path) -> None:
+    rooms, room = table(house), room_of(module_name(path), house)
     layer = rooms[room][0]
-    high = [n for n in ours(path) if room_of(n) != room and rooms[room_of(n)][0] > layer]
+    there = {room_of(name, house): name for name in ours(path, house)}
+    high = [name for other, name in there.items() if other != room and rooms[other][0] > layer]
     assert high == [], f"{room} (layer {layer}) imports upwards"
 
 
-def test_rooms_do_not_import_each_other_in_a_circle() -> None:
+@pytest.mark.parametrize("house", HOUSES)
+def test_rooms_do_not_import_each_other_in_a_circle(house: str) -> None:
     edges: dict[str, set[str]] = {}
-    for path in FILES:
-        room = room_of(module_name(path))
-        edges.setdefault(room, set()).update(room_of(n) for n in ours(path) if room_of(n) != room)
+    for path in HOUSES[house][1]:
+        room = room_of(module_name(path), house)
+        edges.setdefault(room, set()).update({room_of(name, house) for name in ours(path, house)} - {room})
     assert circle(edges) == []
 
 
@@ -91,14 +102,14 @@ def test_files_do_not_import_each_other_in_a_circle() -> None:
     assert circle({module_name(path): ours(path) - {module_name(path)} for path in FILES}) == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_name)
-def test_third_party_code_stays_in_its_rooms(path: Path) -> None:
+@pytest.mark.parametrize(("house", "path"), PLACES)
+def test_third_party_code_stays_in_its_rooms(house: str, path: Path) -> None:
     tops = {name.split(".")[0] for name in imports(path)} - set(sys.stdlib_module_names)
     if (
         path.parent.name == "inside"
     ):  # scripts of the sandbox, which import the scripts beside them and the servers' own code
         tops -= {beside.stem for beside in path.parent.glob("*.py")}
-    allowed = table()[room_of(module_name(path))][1] | {"rise_bench", "pydantic", "pydantic_core"}
+    allowed = table(house)[room_of(module_name(path), house)][1] | {"rise_bench", "pydantic", "pydantic_core"}
     assert tops - allowed == set()
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from rise_bench import plugins
 from rise_bench.errors import PluginError
-from rise_bench.synth import operators
-from rise_bench.synth.author import plugged_author
-from rise_bench.synth.operators import Material, plugged
+from rise_bench.synth.negatives import operators
+from rise_bench.synth.negatives.operators import Material, plugged
 from rise_bench.synth.records import Chain, Draft, World
+from rise_bench.synth.requests.author import plugged_author
 from rise_bench.types import Call, Critical, Ground, Intent, Task
 
 
@@ -61,8 +61,8 @@ terse = mine_words:Terse
 always-first = mine_words:FIRST
 """
 OFFERED = '''
-"""An author, and an operator declared as those of `rise_bench.synth.operators`."""
-from rise_bench.synth.operators import Mutant, Operator
+"""An author, and an operator declared as those of `rise_bench.synth.negatives.operators`."""
+from rise_bench.synth.negatives.operators import Mutant, Operator
 
 class Terse:
     def author(self, draft, seed, count):

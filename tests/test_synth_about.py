@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rise_bench.synth.about import about, noun_of, of_many, of_one, phrase
+from rise_bench.synth.facts.about import about, noun_of, of_many, of_one, phrase
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from pydantic import JsonValue
 
-from rise_bench.synth.apart import moment_apart, spots
-from rise_bench.synth.phrasebook import Phrasebooks, load_phrasebooks
 from rise_bench.synth.records import Chain, Draft, World
-from rise_bench.synth.recover import recover
+from rise_bench.synth.requests.phrasebook import Phrasebooks, load_phrasebooks
+from rise_bench.synth.requests.recover import recover
+from rise_bench.synth.words.apart import moment_apart, spots
 from rise_bench.types import Call, Critical, Intent, MatchKind, Task
 
 NOW = "2026-03-05T10:00:00Z"

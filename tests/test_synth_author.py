@@ -14,12 +14,20 @@ from rise_bench.errors import InputError
 from rise_bench.ground import recipe as recipes
 from rise_bench.refs import escape
 from rise_bench.store import read_yaml
-from rise_bench.synth.author import PhrasebookAuthor, author
 from rise_bench.synth.made import Recovered
-from rise_bench.synth.phrasebook import FOLDER, Phrasebooks, leaks, load_nicknames, load_phrasebooks, problems, slots
 from rise_bench.synth.records import Chain, Draft, Dropped, Edge, World
-from rise_bench.synth.recover import masked, masked_rates, recover
-from rise_bench.synth.recoverability import recoverability
+from rise_bench.synth.requests.author import PhrasebookAuthor, author
+from rise_bench.synth.requests.phrasebook import (
+    FOLDER,
+    Phrasebooks,
+    leaks,
+    load_nicknames,
+    load_phrasebooks,
+    problems,
+    slots,
+)
+from rise_bench.synth.requests.recover import masked, masked_rates, recover
+from rise_bench.synth.requests.recoverability import recoverability
 from rise_bench.types import Call, Critical, Derivation, Fact, Intent, MatchKind, Task, Tool
 
 NOW = "2026-04-02T09:00:00Z"

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from rise_bench.errors import InputError
-from rise_bench.synth.by_hand import ProposedChain, asked_facts, load_proposed, primitives_of
+from rise_bench.synth.chains.by_hand import ProposedChain, asked_facts, load_proposed, primitives_of
 from rise_bench.synth.records import Chain, World
 from rise_bench.types import Call, Fact, StateChange, Tool
 

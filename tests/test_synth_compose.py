@@ -8,10 +8,10 @@ import pytest
 from pydantic import JsonValue
 
 from rise_bench.mutations import mutated
-from rise_bench.synth.compose import Plan, compose
-from rise_bench.synth.known import Known, known
-from rise_bench.synth.links import Link, link
-from rise_bench.synth.pieces import Piece, chain_of, flaw
+from rise_bench.synth.chains.compose import Plan, compose
+from rise_bench.synth.chains.known import Known, known
+from rise_bench.synth.chains.links import Link, link
+from rise_bench.synth.chains.pieces import Piece, chain_of, flaw
 from rise_bench.synth.records import Chain, Primitive, World
 from rise_bench.types import StateChange, Tool
 

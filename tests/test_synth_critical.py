@@ -14,10 +14,10 @@ from rise_bench.check import prove
 from rise_bench.played import Played, compared, run_calls
 from rise_bench.store import load_suite
 from rise_bench.synth.cache import Cache
-from rise_bench.synth.critical import decide
-from rise_bench.synth.facts import facts_of
+from rise_bench.synth.chains.reproduce import reproduce
+from rise_bench.synth.critical.decide import decide
+from rise_bench.synth.facts.choice import facts_of
 from rise_bench.synth.records import Chain, Draft, Dropped, Entity, World
-from rise_bench.synth.reproduce import reproduce
 from rise_bench.types import Call, Derivation, Fact, GroundSource, Task, Tool
 
 WORLD = World(setup="desk", now=toy.NOW, servers=("files",))

@@ -13,13 +13,13 @@ from rise_bench.ground import recipe as recipes
 from rise_bench.ground.contract import Contract
 from rise_bench.score.decision import asked, claims_completion, declined
 from rise_bench.store import read_record
-from rise_bench.synth.callonly import call_only
-from rise_bench.synth.endings import Slot, capability_of, claim, ending, endings, question, refusal, slot_of
-from rise_bench.synth.extra import lacking
+from rise_bench.synth.gates.callonly import call_only
+from rise_bench.synth.gates.extra import lacking
+from rise_bench.synth.gates.split import neighbours
 from rise_bench.synth.records import Chain, Draft, Dropped, World
-from rise_bench.synth.split import neighbours
-from rise_bench.synth.twins import infeasible, underspecified
-from rise_bench.synth.unsaid import unsaid
+from rise_bench.synth.requests.endings import Slot, capability_of, claim, ending, endings, question, refusal, slot_of
+from rise_bench.synth.requests.twins import infeasible, underspecified
+from rise_bench.synth.requests.unsaid import unsaid
 from rise_bench.types import Call, Critical, Ground, Intent, MatchKind, Server, Task, Tool
 
 CONTRACTS = sorted((Path(recipes.__file__).parent / "catalog" / "contracts").glob("*.json"))

@@ -9,9 +9,9 @@ from pydantic import JsonValue
 
 from rise_bench.ground.contract import load_contract
 from rise_bench.ground.live import LiveGround
-from rise_bench.synth.entities import entities
-from rise_bench.synth.extract import found_in, read_value
-from rise_bench.synth.kinds import extensions, field_kind, is_new, tool_noun, wanted
+from rise_bench.synth.primitives.entities import entities
+from rise_bench.synth.primitives.extract import found_in, read_value
+from rise_bench.synth.primitives.kinds import extensions, field_kind, is_new, tool_noun, wanted
 from rise_bench.synth.records import World
 from rise_bench.types import Ground, Tool
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import JsonValue
 
 from rise_bench.score.answer import derive, is_value_of
-from rise_bench.synth.facts import facts_of
+from rise_bench.synth.facts.choice import facts_of
 from rise_bench.synth.records import Chain, Edge, World
 from rise_bench.types import Call, Effect, Fact, Tool
 

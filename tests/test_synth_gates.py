@@ -9,19 +9,18 @@ import pytest
 from score_kit import GROUND, call, task
 
 from rise_bench.score.calls import tools_of
-from rise_bench.synth.callonly import LIMIT, call_only
-from rise_bench.synth.gates import (
+from rise_bench.synth.gates.balance import balanced, cell_of
+from rise_bench.synth.gates.callonly import LIMIT, call_only
+from rise_bench.synth.gates.passing import (
     acceptable,
-    balanced,
-    cell_of,
     chosen_holds,
     differs,
     minimal,
     passed,
     rejected_runs,
-    split_first,
 )
-from rise_bench.synth.pairs import pair
+from rise_bench.synth.gates.split import split_first
+from rise_bench.synth.output.pairs import pair
 from rise_bench.synth.records import Dropped, Negative, Pair, Recovery
 from rise_bench.types import Assistant, Call, Task, ToolCall, ToolResult, Trajectory, User
 

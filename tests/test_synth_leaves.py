@@ -8,10 +8,10 @@ import pytest
 from pydantic import JsonValue
 
 from rise_bench.score.values import same
-from rise_bench.synth.leaves import Leaf, is_wording, kind_of, leaves
-from rise_bench.synth.neighbours import Neighbours
+from rise_bench.synth.critical.leaves import Leaf, is_wording, kind_of, leaves
+from rise_bench.synth.critical.neighbours import Neighbours
+from rise_bench.synth.critical.slips import slips
 from rise_bench.synth.records import Chain, Entity, Primitive, World
-from rise_bench.synth.slips import slips
 from rise_bench.types import Call, Tool
 
 WORLD = World(setup="desk", now="2026-04-02T09:00:00Z", servers=("it",))

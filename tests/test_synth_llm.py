@@ -10,9 +10,9 @@ import pytest
 from misbehaving import KEY, Peer, fails, says, serving
 
 from rise_bench.errors import InputError, ModelFault, SetupError
-from rise_bench.synth.llm import Asker, LlmAuthor, LlmJudge, LlmProposer, Purse, Spent
 from rise_bench.synth.recipe import Asked
 from rise_bench.synth.records import Chain, Draft, Dropped, Entity, World
+from rise_bench.synth.requests.llm import Asker, LlmAuthor, LlmJudge, LlmProposer, Purse, Spent
 from rise_bench.types import Call, Critical, Intent, Task, Tool
 
 WORLD = World(setup="w", now="2026-04-02T09:00:00Z", servers=("files",))

@@ -13,11 +13,11 @@ from rise_bench.score import score
 from rise_bench.score.calls import tools_of
 from rise_bench.store import LoadedSuite, load_suite
 from rise_bench.synth.cache import Cache
-from rise_bench.synth.gates import passed
-from rise_bench.synth.negatives import chosen, negatives
-from rise_bench.synth.pairs import pair
+from rise_bench.synth.gates.passing import passed
+from rise_bench.synth.negatives.execute import chosen, negatives
+from rise_bench.synth.output.pairs import pair
 from rise_bench.synth.records import Chain, Counterfactual, Decision, Draft, Dropped, Entity, Negative, Pair, World
-from rise_bench.synth.twins import infeasible, underspecified
+from rise_bench.synth.requests.twins import infeasible, underspecified
 from rise_bench.types import Assistant, GroundSource, Task, Trajectory, User
 
 

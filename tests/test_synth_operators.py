@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rise_bench.refs import at
-from rise_bench.synth.operators import OPERATORS, Material, Mutant, operator
+from rise_bench.synth.negatives.operators import OPERATORS, Material, Mutant, operator
 from rise_bench.synth.records import Entity
 from rise_bench.types import Ground, Server, Task, Tool
 

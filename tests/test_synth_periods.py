@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from rise_bench.synth.periods import bounds, bounds_any, span_of
+from rise_bench.synth.words.periods import bounds, bounds_any, span_of
 
 THURSDAY = date(2026, 3, 5)
 

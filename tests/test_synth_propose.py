@@ -9,11 +9,11 @@ from pydantic import JsonValue
 
 from rise_bench.ground.contract import load_contract
 from rise_bench.score.calls import Tools
-from rise_bench.synth.plausible import texts, window
-from rise_bench.synth.propose import SchemaProposer, coverage, propose, scenarios
-from rise_bench.synth.queries import statements
+from rise_bench.synth.primitives.plausible import texts, window
+from rise_bench.synth.primitives.propose import SchemaProposer, coverage, propose, scenarios
+from rise_bench.synth.primitives.queries import statements
+from rise_bench.synth.primitives.seeds import Seed, brought_to, varied_value
 from rise_bench.synth.records import Entity, Primitive, Proposal, World
-from rise_bench.synth.seeds import Seed, brought_to, varied_value
 from rise_bench.types import Tool
 
 WORLD = World(setup="desk", now="2026-04-02T09:00:00Z", servers=("files", "book"))

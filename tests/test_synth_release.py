@@ -12,11 +12,11 @@ import yaml
 from rise_bench.errors import InputError
 from rise_bench.store import load_suite
 from rise_bench.synth.keys import chain_key, task_chain_key
+from rise_bench.synth.output.suite import release_suite
+from rise_bench.synth.output.training import Lesson, Material, Rejected, Wording, joined, spread
 from rise_bench.synth.recipe import Spread
 from rise_bench.synth.records import Chain, Draft, Dropped, Negative, Pair, Primitive, World
-from rise_bench.synth.release import release_suite
-from rise_bench.synth.requests import HandAuthor, load_written, twins_of, worksheet
-from rise_bench.synth.training import Lesson, Material, Rejected, Wording, joined, spread
+from rise_bench.synth.requests.by_hand import HandAuthor, load_written, twins_of, worksheet
 from rise_bench.types import (
     Assistant,
     Call,

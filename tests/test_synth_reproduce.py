@@ -13,9 +13,9 @@ from rise_bench import plugins
 from rise_bench.errors import GroundFault
 from rise_bench.played import run_calls
 from rise_bench.store import load_suite
-from rise_bench.synth.compose import Plan, compose
+from rise_bench.synth.chains.compose import Plan, compose
+from rise_bench.synth.chains.reproduce import reproduce
 from rise_bench.synth.records import Chain, Dropped, Primitive, World
-from rise_bench.synth.reproduce import reproduce
 from rise_bench.types import Call, GroundSession, GroundSource, StateChange, Task, Tool, ToolCall, ToolResult
 
 TOY = World(setup="desk", now=toy.NOW, servers=("files",))

@@ -7,9 +7,9 @@ import re
 import pytest
 from pydantic import JsonValue
 
-from rise_bench.synth.author import author
-from rise_bench.synth.phrasebook import Phrasebooks, load_phrasebooks
 from rise_bench.synth.records import Chain, Draft, Edge, World
+from rise_bench.synth.requests.author import author
+from rise_bench.synth.requests.phrasebook import Phrasebooks, load_phrasebooks
 from rise_bench.types import Call, Critical, Intent, Task
 
 NOW = "2026-04-02T09:00:00Z"

@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from rise_bench.errors import InputError
+from rise_bench.synth.gates.split import Holdings, crossings, neighbours, part_of, refuse_crossings
 from rise_bench.synth.recipe import Splits
-from rise_bench.synth.split import Holdings, crossings, neighbours, part_of, refuse_crossings
 from rise_bench.types import Call, Task
 
 SPLITS = Splits(shares={"train": 0.8, "dev": 0.1, "test-seen-tools": 0.1}, unseen_servers=("memory",))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rise_bench.synth.stated import literals_of, match_of
+from rise_bench.synth.words.stated import literals_of, match_of
 
 
 @pytest.mark.parametrize(

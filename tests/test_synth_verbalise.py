@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rise_bench.synth.spoken_dates import date_words, read_date
-from rise_bench.synth.spoken_numbers import number_words, read_number, read_time, time_words
-from rise_bench.synth.verbalise import adverbial, kind_of, read, same_value, verbalise
+from rise_bench.synth.words.dates import date_words, read_date
+from rise_bench.synth.words.numbers import number_words, read_number, read_time, time_words
+from rise_bench.synth.words.verbalise import adverbial, kind_of, read, same_value, verbalise
 
 NOW = "2026-04-02T09:00:00Z"  # a Thursday
 DAYS = st.dates(date(2020, 1, 1), date(2032, 12, 31))

@@ -7,8 +7,8 @@ from pydantic import JsonValue
 
 from rise_bench.errors import GroundFault
 from rise_bench.synth.keys import proposal_key
+from rise_bench.synth.primitives.verify import REASONS, verify
 from rise_bench.synth.records import Dropped, Primitive, Proposal, World
-from rise_bench.synth.verify import REASONS, verify
 from rise_bench.types import GroundSession, Server, StateChange, Task, ToolCall, ToolResult
 from tests.toy import GROUND, NOW, FolderGround
 

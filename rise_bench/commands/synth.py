@@ -12,8 +12,8 @@ from rise_bench.commands.arguments import add_json, amount, positive, read_env_f
 from rise_bench.commands.terminal import print_json, progress, say, table, text, warn
 from rise_bench.errors import InputError
 from rise_bench.synth.funnel import rows_of
-from rise_bench.synth.llm import Purse
 from rise_bench.synth.pipeline import STAGES, Settings, Synthesis, plan, synthesise
+from rise_bench.synth.requests.llm import Purse
 from rise_bench.synth.stages import Tick
 
 __all__ = ["add_arguments", "run"]

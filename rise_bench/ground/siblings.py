@@ -21,9 +21,9 @@ from pydantic import Field, ValidationError
 
 from rise_bench.errors import InputError
 from rise_bench.store import read_yaml
-from rise_bench.types import Record, Tool
+from rise_bench.types import Ground, Record, Tool
 
-__all__ = ["Correction", "Relation", "Sibling", "near_miss_map", "siblings_of"]
+__all__ = ["Correction", "Relation", "Sibling", "near_miss_map", "siblings_among", "siblings_of"]
 
 WORDS = Path(__file__).with_suffix(".yaml")
 """The words that the computation rests on, and its corrections."""
@@ -93,6 +93,22 @@ _MIRROR: dict[Relation, Relation] = {
     "inverse": "inverse",
     "similar": "similar",
 }
+
+
+_MAPS: dict[tuple[int, tuple[str, ...]], tuple[Ground, dict[str, tuple[Sibling, ...]]]] = {}
+_MOST_MAPS = 512
+
+
+def siblings_among(ground: Ground, servers: Sequence[str]) -> dict[str, tuple[Sibling, ...]]:
+    """The near-miss map of these servers' tools, made once per ground and set of servers: it takes long."""
+    key = (id(ground), tuple(sorted(servers)))
+    kept = _MAPS.get(key)
+    if kept is None or kept[0] is not ground:
+        if len(_MAPS) >= _MOST_MAPS:
+            _MAPS.clear()
+        tools = [tool for server in ground.servers if server.name in servers for tool in server.tools]
+        kept = _MAPS[key] = (ground, near_miss_map(tuple(tools)))
+    return kept[1]
 
 
 def siblings_of(tool: str, tools: Sequence[Tool]) -> tuple[Sibling, ...]:

@@ -1,1 +1,1 @@
-"""From verified calls on real servers to tasks, trajectories and pairs (DESIGN 5): one module a stage, records in and out."""
+"""From verified calls on real servers to tasks, trajectories and pairs (DESIGN 5): the modules here carry a recipe out."""

@@ -12,19 +12,19 @@ from rise_bench.ground.freeze import freeze
 from rise_bench.ground.recipe import load_recipe as load_server
 from rise_bench.ground.recipe import recipes_in
 from rise_bench.store import read_record, write_atomic
-from rise_bench.synth.author import Author, PhrasebookAuthor, plugged_author
-from rise_bench.synth.by_hand import ProposedChain, load_proposed
 from rise_bench.synth.cache import Cache
+from rise_bench.synth.chains.by_hand import ProposedChain, load_proposed
 from rise_bench.synth.folder import Spec
 from rise_bench.synth.keys import chain_key
-from rise_bench.synth.llm import PROMPTS, Asker, LlmAuthor, LlmJudge, LlmProposer, Purse
-from rise_bench.synth.operators import OPERATORS, Operator, plugged
-from rise_bench.synth.phrasebook import FOLDER as PHRASEBOOKS
-from rise_bench.synth.phrasebook import NICKNAMES, Phrasebooks, load_nicknames, load_phrasebooks
-from rise_bench.synth.propose import Proposer, SchemaProposer
+from rise_bench.synth.negatives.operators import OPERATORS, Operator, plugged
+from rise_bench.synth.primitives.propose import Proposer, SchemaProposer
 from rise_bench.synth.recipe import Asked, LoadedRecipe, tree_digest
 from rise_bench.synth.records import Chain
-from rise_bench.synth.requests import HandAuthor, Written, load_written
+from rise_bench.synth.requests.author import Author, PhrasebookAuthor, plugged_author
+from rise_bench.synth.requests.by_hand import HandAuthor, Written, load_written
+from rise_bench.synth.requests.llm import PROMPTS, Asker, LlmAuthor, LlmJudge, LlmProposer, Purse
+from rise_bench.synth.requests.phrasebook import FOLDER as PHRASEBOOKS
+from rise_bench.synth.requests.phrasebook import NICKNAMES, Phrasebooks, load_nicknames, load_phrasebooks
 from rise_bench.types import Ground, GroundSource, Tool
 
 __all__ = ["Context", "frozen", "open_context", "spec_of"]

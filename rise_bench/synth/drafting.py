@@ -8,17 +8,17 @@ from itertools import zip_longest
 from typing import TypeVar
 
 from rise_bench.synth import steps
-from rise_bench.synth.by_hand import primitives_of
+from rise_bench.synth.chains.by_hand import primitives_of
 from rise_bench.synth.context import Context
 from rise_bench.synth.folder import SynthFolder
+from rise_bench.synth.gates.split import part_of
 from rise_bench.synth.keys import chain_key, primitive_key, proposal_key
 from rise_bench.synth.made import Listed, Parted
-from rise_bench.synth.propose import coverage
+from rise_bench.synth.primitives.propose import coverage
+from rise_bench.synth.primitives.verify import verify
 from rise_bench.synth.recipe import PARTS, Part
 from rise_bench.synth.records import Chain, Draft, Dropped, Entity, Primitive, Proposal
 from rise_bench.synth.running import Running
-from rise_bench.synth.split import part_of
-from rise_bench.synth.verify import verify
 from rise_bench.types import Call
 
 __all__ = ["Drafting", "grouped", "in_turn", "servers_of"]

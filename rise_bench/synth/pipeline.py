@@ -12,26 +12,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rise_bench.synth import steps
-from rise_bench.synth.by_hand import load_proposed
-from rise_bench.synth.callonly import CallOnly
+from rise_bench.synth.chains.by_hand import load_proposed
 from rise_bench.synth.context import Context, frozen, open_context, spec_of
 from rise_bench.synth.drafting import Drafting, grouped, in_turn, servers_of
-from rise_bench.synth.extra import lacking
 from rise_bench.synth.folder import SynthFolder
 from rise_bench.synth.funnel import Funnel, markdown
+from rise_bench.synth.gates.callonly import CallOnly
+from rise_bench.synth.gates.extra import lacking
+from rise_bench.synth.gates.parting import Parting
+from rise_bench.synth.gates.split import Neighbours
 from rise_bench.synth.keys import chain_key
-from rise_bench.synth.llm import Purse, Spent
 from rise_bench.synth.made import Proved, Recovered, Twin
-from rise_bench.synth.parting import Parting
+from rise_bench.synth.output.suite import Released, release_suite
+from rise_bench.synth.output.training import Counts
 from rise_bench.synth.recipe import LoadedRecipe, load_recipe
 from rise_bench.synth.records import Draft, Primitive
-from rise_bench.synth.recoverability import Recoverability, recoverability
-from rise_bench.synth.release import Released, release_suite
-from rise_bench.synth.requests import worksheet
+from rise_bench.synth.requests.by_hand import worksheet
+from rise_bench.synth.requests.llm import Purse, Spent
+from rise_bench.synth.requests.recoverability import Recoverability, recoverability
 from rise_bench.synth.running import Progress, Running, Until
-from rise_bench.synth.split import Neighbours
 from rise_bench.synth.teaching import lessons, train
-from rise_bench.synth.training import Counts
 from rise_bench.types import Task
 
 __all__ = ["STAGES", "Plan", "Settings", "Synthesis", "plan", "synthesise"]

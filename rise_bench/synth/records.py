@@ -165,7 +165,7 @@ class Recovery(Record):
     call: int
     argument: str
     by: Literal["verbatim", "verbaliser", "relative date", "nickname", "binding", "schema", "stated", "none"]
-    """`stated`: its author says that these words mean it, and all literals in it follow from the request (`stated.py`)."""
+    """`stated`: its author says that these words mean it, and its literals follow from the request (`words/stated.py`)."""
     words: str = ""
 
 

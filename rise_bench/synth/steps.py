@@ -12,26 +12,26 @@ from rise_bench.check import prove
 from rise_bench.model.oracle import final_message
 from rise_bench.score import score
 from rise_bench.score.calls import tools_of
-from rise_bench.synth.by_hand import asked_facts
-from rise_bench.synth.compose import Plan, compose
+from rise_bench.synth.chains.by_hand import asked_facts
+from rise_bench.synth.chains.compose import Plan, compose
+from rise_bench.synth.chains.reproduce import reproduce
 from rise_bench.synth.context import Context
-from rise_bench.synth.critical import decide
-from rise_bench.synth.endings import ending
-from rise_bench.synth.entities import entities
-from rise_bench.synth.gates import passed
+from rise_bench.synth.critical.decide import decide
+from rise_bench.synth.gates.passing import passed
 from rise_bench.synth.keys import chain_key
 from rise_bench.synth.made import Listed, Parted, Proved, Recovered, Twin
-from rise_bench.synth.negatives import chosen, negatives
-from rise_bench.synth.pairs import pair
-from rise_bench.synth.phrasebook import leaks
-from rise_bench.synth.propose import propose
+from rise_bench.synth.negatives.execute import chosen, negatives
+from rise_bench.synth.output.pairs import pair
+from rise_bench.synth.output.training import Lesson, Rejected
+from rise_bench.synth.primitives.entities import entities
+from rise_bench.synth.primitives.propose import propose
 from rise_bench.synth.recipe import Part
 from rise_bench.synth.records import Chain, Draft, Dropped, Entity, Primitive, Proposal, World
-from rise_bench.synth.recover import recover
-from rise_bench.synth.reproduce import reproduce
-from rise_bench.synth.requests import twins_of
-from rise_bench.synth.training import Lesson, Rejected
-from rise_bench.synth.twins import infeasible, underspecified
+from rise_bench.synth.requests.by_hand import twins_of
+from rise_bench.synth.requests.endings import ending
+from rise_bench.synth.requests.phrasebook import leaks
+from rise_bench.synth.requests.recover import recover
+from rise_bench.synth.requests.twins import infeasible, underspecified
 from rise_bench.types import Task, Trajectory, canonical
 
 __all__ = [

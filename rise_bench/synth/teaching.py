@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from rise_bench.synth import steps
-from rise_bench.synth.callonly import LIMIT, CallOnly, call_only
 from rise_bench.synth.context import Context
-from rise_bench.synth.gates import balanced
+from rise_bench.synth.gates.balance import balanced
+from rise_bench.synth.gates.callonly import LIMIT, CallOnly, call_only
+from rise_bench.synth.gates.parting import Parting
 from rise_bench.synth.keys import chain_key
-from rise_bench.synth.parting import Parting
+from rise_bench.synth.output.training import Counts, Lesson, Material, Wording, spread
 from rise_bench.synth.records import Draft, Entity, World
 from rise_bench.synth.running import Running
-from rise_bench.synth.training import Counts, Lesson, Material, Wording, spread
 from rise_bench.types import Task
 
 __all__ = ["lessons", "train"]

@@ -1,0 +1,117 @@
+"""Gate 7: can chosen and rejected calls be told apart without the request? If so, the data teaches an artefact."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy.stats import binomtest
+
+from rise_bench.synth.gates.extra import INSTALL, learners
+from rise_bench.synth.records import Pair
+from rise_bench.types import Assistant, canonical
+
+__all__ = ["LEAST_PAIRS", "LEAST_TASKS", "LIMIT", "CallOnly", "Rate", "call_only"]
+
+FOLDS = 5
+LEAST_PAIRS, LEAST_TASKS = 30, 15
+"""Below these an accuracy would be noise: none is given."""
+LIMIT = 0.6
+"""Accuracy that the lower end of the interval may not exceed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Share of pairs of tasks that were not trained on in which the rejected call looked the more rejected, ties half.
+
+    0.5 is chance; `low` and `high`: 95 % Wilson interval over pairs. All None where there is no figure: `note` says why.
+    """
+
+    pairs: int
+    tasks: int
+    accuracy: float | None = None
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+
+    @property
+    def gives_away(self) -> bool:
+        """True where the calls alone tell, beyond the limit."""
+        return self.low is not None and self.low > LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class CallOnly:
+    """How well a classifier that never sees the request tells the rejected call from the chosen one."""
+
+    all: Rate
+    by_operator: dict[str, Rate]
+
+    @property
+    def reason(self) -> str:
+        """Why the data is refused; empty where it is not."""
+        one = self.all
+        if not one.gives_away:
+            return ""
+        return f"the calls alone give {one.accuracy:.1%} [{one.low:.1%}, {one.high:.1%}] away"
+
+    @property
+    def artefacts(self) -> tuple[str, ...]:
+        """Operators whose rejected calls alone give them away, whatever the others do: to be left out or mended."""
+        return tuple(name for name, rate in self.by_operator.items() if rate.gives_away)
+
+
+def call_only(pairs: Sequence[Pair], *, seed: int = 0) -> CallOnly:
+    """Accuracy over pairs whose two sides both call something, cross-validated by task; over all, and by operator.
+
+    Features are of the call alone: tool, names, types and lengths of arguments, character n-grams of their values.
+    """
+    used = [pair for pair in pairs if pair.chosen.tool_calls and pair.rejected.tool_calls]
+    groups = [pair.task for pair in used]
+    module = learners()
+    if module is None or _few(len(used), len(set(groups))):
+        wins: list[float] | None = None
+    else:
+        sides = [(_read(pair.chosen), _read(pair.rejected)) for pair in used]
+        wins = module.wins(sides, groups, FOLDS, seed).tolist()
+    members: dict[str, list[int]] = defaultdict(list)
+    for number, pair in enumerate(used):
+        members[pair.operator].append(number)
+    return CallOnly(
+        all=_rate(list(range(len(used))), groups, wins),
+        by_operator={name: _rate(some, groups, wins) for name, some in sorted(members.items())},
+    )
+
+
+def _few(pairs: int, tasks: int) -> bool:
+    return pairs < LEAST_PAIRS or tasks < LEAST_TASKS
+
+
+def _rate(members: Sequence[int], groups: Sequence[str], wins: Sequence[float] | None) -> Rate:
+    tasks = len({groups[i] for i in members})
+    if _few(len(members), tasks):
+        note = f"not enough rows: {len(members)} pairs of {tasks} tasks, {LEAST_PAIRS} of {LEAST_TASKS} are needed"
+        return Rate(len(members), tasks, note=note)
+    if wins is None:
+        return Rate(len(members), tasks, note=f"needs scikit-learn: {INSTALL}")
+    won = sum(wins[i] for i in members)
+    interval = binomtest(round(won), len(members)).proportion_ci(method="wilson")  # halves are rounded to even
+    return Rate(len(members), tasks, won / len(members), float(interval.low), float(interval.high))
+
+
+def _read(message: Assistant) -> tuple[dict[str, float], str]:
+    """The call as (named features, text of its values)."""
+    named: dict[str, float] = {}
+    values: list[str] = []
+    for call in message.tool_calls:
+        named[f"tool={call.tool}"] = 1
+        arguments = call.arguments if isinstance(call.arguments, dict) else {"": call.arguments}
+        for name, value in arguments.items():
+            text = value if isinstance(value, str) else canonical(value)
+            named[f"has={name}"] = 1
+            named[f"type={name}:{type(value).__name__}"] = 1
+            named[f"length={name}"] = min(len(text), 200) / 200
+            values.append(f"{name}={text}")
+    named["arguments"] = len(values) / 10
+    return named, "\n".join(values)

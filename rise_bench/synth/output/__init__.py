@@ -1,0 +1,1 @@
+"""What comes out: suites, training rows, pairs."""
