@@ -6,8 +6,7 @@ the literature on preference data for tool calls; which one throws away what is 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from pydantic import JsonValue
@@ -30,7 +29,6 @@ __all__ = [
     "minimal",
     "passed",
     "rejected_runs",
-    "rejections",
 ]
 
 
@@ -211,11 +209,6 @@ def _apart(call: ToolCall, meant: Mapping[str, JsonValue], values: list[JsonValu
 
 def _calls(negative: Negative) -> list[ToolCall]:
     return [call for m in negative.messages if isinstance(m, Assistant) for call in m.tool_calls]
-
-
-def rejections(dropped: Iterable[Dropped]) -> Counter[str]:
-    """How many each gate refused."""
-    return Counter(one.reason for one in dropped if one.stage == "gate")
 
 
 def _short(value: JsonValue) -> str:
