@@ -52,7 +52,7 @@ def test_a_part_is_unseen_exactly_where_a_server_of_it_is_called(core: LoadedSui
 def test_every_request_is_one_that_was_written_by_hand_and_no_two_are_alike(core: LoadedSuite) -> None:
     written: list[str] = []
     for path in sorted((CORE / "requests").glob("*.yaml")):
-        for item in yaml.safe_load(path.read_text(encoding="utf-8"))["requests"]:
+        for item in yaml.safe_load(path.read_text(encoding="utf-8")):
             written.append(item["request"])
             written += [twin["request"] for twin in item.get("twins", ())]
     released = Counter(task.request for task in core.suite.tasks)
@@ -81,11 +81,18 @@ def test_agents_that_never_look_at_the_request_score_nothing_on_complete_tasks(c
             assert floor.acc_task == floor.acc_intent == 0
 
 
-def test_what_departs_from_the_intent_gets_what_its_operator_declares() -> None:
-    checks = json.loads((CORE / "checks.json").read_text(encoding="utf-8"))
-    assert checks["operators"]
-    for row in checks["operators"]:
-        assert row["as_declared"] + row["otherwise"] > 0, row
+def test_departures_were_told_from_references_before_the_suite_was_released() -> None:
+    found = json.loads((CORE / "checks.json").read_text(encoding="utf-8"))["acc_intent"]
+    assert len(found["by_operator"]) >= 15
+    assert found["sensitivity"]["low"] > 0.95
+    assert found["specificity"]["value"] == 1
+    assert found["unscored"] == 0
+
+
+def test_every_critical_value_follows_from_its_request() -> None:
+    found = json.loads((CORE / "recoverability.json").read_text(encoding="utf-8"))
+    assert found["requests"] >= 600
+    assert found["masked"] <= found["base_rate"]
 
 
 def sample(core: LoadedSuite) -> list[str]:

@@ -11,7 +11,9 @@ from pathlib import Path
 from rise_bench.commands.arguments import add_json, amount, positive, read_env_file, whole
 from rise_bench.commands.terminal import print_json, progress, say, table, text, warn
 from rise_bench.errors import InputError
+from rise_bench.stats.estimate import Estimate
 from rise_bench.synth.funnel import rows_of
+from rise_bench.synth.gates.detection import Detection
 from rise_bench.synth.pipeline import STAGES, Settings, Synthesis, plan, synthesise
 from rise_bench.synth.requests.llm import Purse
 from rise_bench.synth.stages import Tick
@@ -103,7 +105,7 @@ def _as_json(done: Synthesis) -> dict[str, object]:
         "neighbours": [one.model_dump(mode="json") for one in done.neighbours],
         "coverage": {tool: list(counts) for tool, counts in sorted(done.coverage.items())},
         "recoverability": done.recoverability.model_dump(mode="json") if done.recoverability else None,
-        "call_only": asdict(done.call_only) if done.call_only else None,
+        "checks": asdict(done.checked) if done.checked else None,
         "worksheet": done.worksheet,
         "requests": done.requests,
         "spent": done.spent,
@@ -167,7 +169,9 @@ def _say_checks(done: Synthesis) -> None:
         ]
         title = f"critical values of {found.requests} requests"
         say(table(["follows by", "n", "share"], rows, title=title, numbers=(1, 2)), "")
-    if (blind := done.call_only) is not None:
+    if done.checked is not None:
+        _say_detection(done.checked.detection)
+        blind = done.checked.call_only
         rates = {"all": blind.all, **{name: one for name, one in blind.by_operator.items() if not one.note}}
         shown = [
             (name, one.pairs, one.tasks, *map(_share, (one.accuracy, one.low, one.high)), one.note)
@@ -178,6 +182,25 @@ def _say_checks(done: Synthesis) -> None:
         say(table(columns, shown, title=title, numbers=range(1, 6)))
         without = sum(bool(one.note) for one in blind.by_operator.values())
         say(text(f"{without} operators have too few pairs for a figure of their own (checks.json)", "dim"), "")
+
+
+def _say_detection(found: Detection) -> None:
+    """What departures were declared to get and got; how often Acc_intent is right about them, and about references."""
+    rows = [
+        (name, "/".join(f"{value:g}" for value in one.declared), one.n, str(one.as_declared), *_interval(one.caught))
+        for name, one in found.by_operator.items()
+    ]
+    rows += [
+        ("sensitivity, all departures", "", found.sensitivity.n, "", *_interval(found.sensitivity)),
+        ("specificity, all references", "", found.specificity.n, "", *_interval(found.specificity)),
+    ]
+    columns = ["operator", "declared", "n", "as declared", "Acc_intent right", "low", "high"]
+    unscored = f"; {found.unscored} without a score are in no share" if found.unscored else ""
+    say(table(columns, rows, title=f"departures as they are scored{unscored}", numbers=range(2, 7)), "")
+
+
+def _interval(one: Estimate) -> tuple[str, str, str]:
+    return _share(one.value), _share(one.low), _share(one.high)
 
 
 def _share(value: float | None) -> str:

@@ -17,7 +17,6 @@ from rise_bench.synth.context import Context, frozen, open_context, spec_of
 from rise_bench.synth.drafting import Drafting, grouped, in_turn, servers_of
 from rise_bench.synth.folder import SynthFolder
 from rise_bench.synth.funnel import Funnel, markdown
-from rise_bench.synth.gates.callonly import CallOnly
 from rise_bench.synth.gates.extra import lacking
 from rise_bench.synth.gates.parting import Parting
 from rise_bench.synth.gates.split import Neighbours
@@ -31,7 +30,7 @@ from rise_bench.synth.requests.by_hand import worksheet
 from rise_bench.synth.requests.llm import Purse, Spent
 from rise_bench.synth.requests.recoverability import Recoverability, recoverability
 from rise_bench.synth.running import Progress, Running, Until
-from rise_bench.synth.teaching import lessons, train
+from rise_bench.synth.teaching import Checked, lessons, train
 from rise_bench.types import Task
 
 __all__ = ["STAGES", "Plan", "Settings", "Synthesis", "plan", "synthesise"]
@@ -76,7 +75,7 @@ class Synthesis:
     coverage: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Tool to (scenarios of which a call was verified, scenarios there are)."""
     recoverability: Recoverability | None = None
-    call_only: CallOnly | None = None
+    checked: Checked | None = None
     worksheet: str = ""
     requests: int = 0
     """Asked of language models in this call."""
@@ -260,7 +259,7 @@ class _Run:
             complete, origins = {task.id: task for task in proved}, {one.task.id: one.origin for one in twins}
             worlds = {name: draft.chain.world for name, draft in drafts.items()}
             made = lessons(self._running, self._context, self._drafting.listed, tasks, complete, origins, worlds)
-            self._done.call_only = made[1]
+            self._done.checked = made[1]
 
     def _proved(self, name: str, tasks: Sequence[Task], word: str) -> list[Task]:
         ordered = sorted(tasks, key=lambda task: servers_of(task.reference))
@@ -297,7 +296,7 @@ class _Run:
         origins = {one.task.id: one.origin for one in twins}
         self._recovered(worded)
         made = train(self._running, self._context, self._drafting.listed, by_chain, origins, tasks, parting)
-        self._done.rows, self._done.call_only = made
+        self._done.rows, self._done.checked = made
 
     def _recovered(self, kept: Sequence[Recovered]) -> None:
         """Write down how the critical values follow from the requests that were kept."""

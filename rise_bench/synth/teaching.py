@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
+from rise_bench.score import score
 from rise_bench.synth import steps
 from rise_bench.synth.context import Context
 from rise_bench.synth.gates.balance import balanced
 from rise_bench.synth.gates.callonly import LIMIT, CallOnly, call_only
+from rise_bench.synth.gates.detection import Detection, detection
 from rise_bench.synth.gates.parting import Parting
 from rise_bench.synth.keys import chain_key
 from rise_bench.synth.output.training import Counts, Lesson, Material, Wording, spread
@@ -17,9 +19,17 @@ from rise_bench.synth.records import Draft, Entity, World
 from rise_bench.synth.running import Running
 from rise_bench.types import Task
 
-__all__ = ["lessons", "train"]
+__all__ = ["Checked", "lessons", "train"]
 
 Listed = dict[str, tuple[Entity, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is known of the departures, as in `checks.json`."""
+
+    detection: Detection
+    call_only: CallOnly
 
 
 def lessons(
@@ -30,11 +40,9 @@ def lessons(
     complete: Mapping[str, Task],
     origins: Mapping[str, str],
     worlds: Mapping[str, World],
-) -> tuple[dict[str, Lesson], CallOnly]:
-    """Task id to its reference run with its executed departures, gated and balanced over all tasks; and gate 7's figures.
-
-    `checks.json` is written beside: by operator what was declared and what observed, and how well calls alone tell chosen
-    from rejected.
+) -> tuple[dict[str, Lesson], Checked]:
+    """Task id to its reference run with its executed departures, gated and balanced over all tasks; and what is known of
+    them, which is written to `checks.json` as well.
 
     Args:
         complete: id to complete task, for the twins' origins.
@@ -57,24 +65,21 @@ def lessons(
         lesson.model_copy(update={"rejected": tuple(one for one in lesson.rejected if one.negative.digest() in stay)})
         for lesson in made
     ]
-    return {lesson.task: lesson for lesson in left}, _checks(running, made, left, seed)
+    return {lesson.task: lesson for lesson in left}, _checks(running, context, by_id, made, left)
 
 
-def _checks(running: Running, made: Sequence[Lesson], left: Sequence[Lesson], seed: int) -> CallOnly:
-    table: dict[str, dict[str, object]] = {}
-    for lesson in made:
-        for one in lesson.rejected:
-            negative = one.negative
-            row = table.setdefault(negative.operator, {"declared": negative.declared, "observed": {}})
-            observed = row["observed"]
-            assert isinstance(observed, dict)
-            place = "/".join("none" if value is None else f"{value:g}" for value in negative.observed)
-            observed[place] = observed.get(place, 0) + 1
+def _checks(
+    running: Running, context: Context, tasks: Mapping[str, Task], made: Sequence[Lesson], left: Sequence[Lesson]
+) -> Checked:
+    """How well the scores tell departures, of all that passed the gates; how well the calls alone do, of what is left."""
+    seed = context.loaded.recipe.seed
+    references = [(lesson.task, score(tasks[lesson.task], lesson.chosen, context.ground)[1].value) for lesson in made]
+    found = detection((one.negative for lesson in made for one in lesson.rejected), references)
     blind = call_only([one.pair for lesson in left for one in lesson.rejected], seed=seed)
     verdict = {"refused": blind.reason, "artefacts": blind.artefacts, "limit": LIMIT}
-    told = {"operators": dict(sorted(table.items())), "call_only": asdict(blind) | verdict}
+    told = {"acc_intent": asdict(found), "call_only": asdict(blind) | verdict}
     running.folder.write("checks.json", json.dumps(told, indent=1, ensure_ascii=False) + "\n")
-    return blind
+    return Checked(found, blind)
 
 
 def train(
@@ -85,8 +90,8 @@ def train(
     twins: Mapping[str, str],
     twin_tasks: Sequence[Task],
     parting: Parting,
-) -> tuple[tuple[Counts, ...], CallOnly]:
-    """Rows of training data in the folder `training`; how many there are, and gate 7's figures.
+) -> tuple[tuple[Counts, ...], Checked]:
+    """Rows of training data in the folder `training`; how many there are, and what is known of the departures in them.
 
     Args:
         by_chain: key of a chain to the drafts that tell it.
@@ -97,7 +102,7 @@ def train(
     tasks = [*(draft.task for draft in first), *twin_tasks]
     complete = {draft.task.id: draft.task for draft in first}
     worlds = {draft.task.id: draft.chain.world for draft in first}
-    learnt, blind = lessons(running, context, listed, tasks, complete, twins, worlds)
+    learnt, checked = lessons(running, context, listed, tasks, complete, twins, worlds)
     told = {draft.task.id: by_chain[chain_key(draft.chain)] for draft in first}
     material: list[Material] = []
     for task in tasks:
@@ -118,4 +123,4 @@ def train(
     target = running.folder.path / "training"
     target.mkdir(exist_ok=True)
     recipe = context.loaded.recipe
-    return spread(target, material, context.ground, recipe.output.spread, recipe.seed), blind
+    return spread(target, material, context.ground, recipe.output.spread, recipe.seed), checked
