@@ -82,7 +82,7 @@ def test_agents_that_never_look_at_the_request_score_nothing_on_complete_tasks(c
 
 
 def test_departures_were_told_from_references_before_the_suite_was_released() -> None:
-    found = json.loads((CORE / "checks.json").read_text(encoding="utf-8"))["acc_intent"]
+    found = json.loads((CORE / "evidence" / "checks.json").read_text(encoding="utf-8"))["acc_intent"]
     assert len(found["by_operator"]) >= 15
     assert found["sensitivity"]["low"] > 0.95
     assert found["specificity"]["value"] == 1
@@ -90,7 +90,7 @@ def test_departures_were_told_from_references_before_the_suite_was_released() ->
 
 
 def test_every_critical_value_follows_from_its_request() -> None:
-    found = json.loads((CORE / "recoverability.json").read_text(encoding="utf-8"))
+    found = json.loads((CORE / "evidence" / "recoverability.json").read_text(encoding="utf-8"))
     assert found["requests"] >= 600
     assert found["masked"] <= found["base_rate"]
 

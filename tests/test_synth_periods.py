@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from rise_bench.synth.words.periods import bounds, bounds_any, span_of
+from rise_bench.synth.words.periods import bounds, bounds_any, span_of, window_of
 
 THURSDAY = date(2026, 3, 5)
 
@@ -69,3 +69,20 @@ def test_a_span_is_found_wherever_it_stands_in_a_text() -> None:
     assert bounds_any("2026-06-15", request, now)
     assert not bounds_any("2026-04-30", request, now)
     assert not bounds_any(5, request, now)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "text", "words"),
+    [
+        ("2026-03-01", "2026-04-01", "the rehearsal on 12 March is off", "on 12 March"),
+        ("2026-03-06T00:00:00Z", "2026-03-07T00:00:00Z", "tomorrow's concert", "tomorrow"),
+        ("2026-04-01", "2026-04-30", "everything in April", "in April"),
+        ("2026-03-01", "2026-03-12", "the rehearsal on 12 March is off", ""),
+        ("2026-03-13T00:00:00Z", "2026-03-20T00:00:00Z", "the rehearsal on 12 March is off", ""),
+        ("2026-03-10", "2026-03-20", "all of next month", ""),
+        ("2026-03-01", "2026-04-01", "the rehearsal is off", ""),
+        ("soon", "later", "on 12 March", ""),
+    ],
+)
+def test_a_window_holds_a_span_that_the_text_names(first: str, last: str, text: str, words: str) -> None:
+    assert window_of(first, last, text, "2026-03-05T10:00:00Z") == words

@@ -12,7 +12,7 @@ import yaml
 from rise_bench.errors import InputError
 from rise_bench.store import load_suite
 from rise_bench.synth.keys import chain_key, task_chain_key
-from rise_bench.synth.output.suite import release_suite
+from rise_bench.synth.output.suite import release_evidence, release_suite
 from rise_bench.synth.output.training import Lesson, Material, Rejected, Wording, joined, spread
 from rise_bench.synth.recipe import Spread
 from rise_bench.synth.records import Chain, Draft, Dropped, Negative, Pair, Primitive, World
@@ -190,6 +190,15 @@ def test_a_release_is_a_suite_and_the_same_in_whatever_order_tasks_come(tmp_path
     loaded = load_suite(str(tmp_path / "one"))
     assert [one.id for one in loaded.suite.tasks] == ["s/notes/1.txt", "s/notes/2.txt"]
     assert not (tmp_path / "one" / "fixtures" / "w2").exists()
+
+
+def test_what_is_known_of_a_suite_is_put_beside_it_as_far_as_it_is_there(tmp_path: Path) -> None:
+    made = tmp_path / "synth"
+    made.mkdir()
+    (made / "funnel.md").write_text("# Funnel\n", encoding="utf-8")
+    (made / "runs.jsonl").write_text("{}\n", encoding="utf-8")
+    release_evidence(tmp_path / "suite", made)
+    assert [path.name for path in (tmp_path / "suite" / "evidence").iterdir()] == ["funnel.md"]
 
 
 def test_a_release_into_its_own_source_leaves_what_is_written_by_hand(tmp_path: Path) -> None:

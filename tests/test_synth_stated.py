@@ -16,6 +16,8 @@ from rise_bench.synth.words.stated import literals_of, match_of
         ("SELECT * FROM visits WHERE at LIKE '2026-05-%'", "sql", ("May",)),
         ("UPDATE medicines SET stock = 12.5 WHERE id = 1", "sql", (12.5,)),
         ("**/*.md", "exact", ()),
+        ("D12", "text", ()),
+        ("C2:$C$3", "exact", ()),
         ("(17.5 + 3) * 12", "exact", (17.5, 3, 12)),
     ],
 )
@@ -23,7 +25,9 @@ def test_the_literals_of_a_value_are_found(value: object, match: str, expected: 
     assert literals_of(value, match) == expected  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("value", "match"), [("Lukas Thorn", "text"), ("notes/plan.md", "path"), (12, "number")])
+@pytest.mark.parametrize(
+    ("value", "match"), [("Lukas Thorn", "text"), ("notes/plan.md", "path"), (12, "number"), ("A4 paper", "text")]
+)
 def test_names_paths_and_numbers_may_not_be_stated_in_other_words(value: object, match: str) -> None:
     assert literals_of(value, match) is None  # type: ignore[arg-type]
 

@@ -22,7 +22,7 @@ from rise_bench.synth.gates.parting import Parting
 from rise_bench.synth.gates.split import Neighbours
 from rise_bench.synth.keys import chain_key
 from rise_bench.synth.made import Proved, Recovered, Twin
-from rise_bench.synth.output.suite import Released, release_suite
+from rise_bench.synth.output.suite import Released, release_evidence, release_suite
 from rise_bench.synth.output.training import Counts
 from rise_bench.synth.recipe import LoadedRecipe, load_recipe
 from rise_bench.synth.records import Draft, Primitive
@@ -196,6 +196,8 @@ class _Run:
             self._done.funnel = self._running.funnel
             self._folder.write("funnel.json", self._done.funnel.model_dump_json(indent=1) + "\n")
             self._folder.write("funnel.md", markdown(self._done.funnel))
+        if self._done.released and not self._done.stopped and self._settings.release:
+            release_evidence(self._settings.release, self._folder.path)
         purse = self._settings.purse
         self._done.requests, self._done.spent = purse.requests, purse.spent
         return self._done

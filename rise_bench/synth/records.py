@@ -164,8 +164,9 @@ class Recovery(Record):
 
     call: int
     argument: str
-    by: Literal["verbatim", "verbaliser", "relative date", "nickname", "binding", "schema", "stated", "none"]
-    """`stated`: its author says that these words mean it, and its literals follow from the request (`words/stated.py`)."""
+    by: Literal["verbatim", "verbaliser", "relative date", "window", "nickname", "binding", "schema", "stated", "none"]
+    """`window`: one end of a stretch of time that is searched and holds what the request names (`words/periods.py`).
+    `stated`: its author says that these words mean it, and its literals follow from the request (`words/stated.py`)."""
     words: str = ""
 
 

@@ -15,7 +15,10 @@ from rise_bench.synth.keys import primitive_key
 from rise_bench.synth.records import Primitive
 from rise_bench.types import Ground, Record, Task
 
-__all__ = ["Released", "release_suite"]
+__all__ = ["EVIDENCE", "Released", "release_evidence", "release_suite"]
+
+EVIDENCE = ("funnel.md", "recoverability.json", "neighbours.json", "checks.json")
+"""What a synthesis folder says of how its suite was made, and how well it holds."""
 
 
 class Released(Record):
@@ -62,6 +65,21 @@ def release_suite(
         primitives=len(kept),
         clusters=len({task.cluster for task in listed}),
     )
+
+
+def release_evidence(folder: Path, synthesis: Path) -> None:
+    """Put what is known of a suite into its subfolder `evidence`, as far as it is there.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        (folder / "evidence").mkdir(parents=True, exist_ok=True)
+        for name in EVIDENCE:
+            if (synthesis / name).is_file():
+                shutil.copyfile(synthesis / name, folder / "evidence" / name)
+    except OSError as error:
+        raise cannot_write(folder / "evidence", error) from error
 
 
 def _refuse_twins(tasks: Sequence[Task], folder: Path) -> None:

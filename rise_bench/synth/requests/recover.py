@@ -16,7 +16,7 @@ from rise_bench.synth.records import Draft, Recovery
 from rise_bench.synth.requests.phrasebook import Phrasebooks
 from rise_bench.synth.words.apart import moment_apart, spots
 from rise_bench.synth.words.numbers import more_percent_words, percent_words
-from rise_bench.synth.words.periods import bounds, bounds_any
+from rise_bench.synth.words.periods import bounds, bounds_any, window_of
 from rise_bench.synth.words.stated import literals_of, match_of
 from rise_bench.synth.words.verbalise import Derived, Kind, Names, full_moment, kind_of, read, same_value, verbalise
 from rise_bench.types import Critical, Task, Tool, canonical
@@ -66,7 +66,8 @@ def masked(draft: Draft, item: Critical, names: Names | None = None) -> str:
         if said and same_value(value, read(said, kind, draft.task.now, names or {}), kind):
             words.add(said)
     text = draft.task.request
-    for said in sorted(filter(None, words), key=len, reverse=True):
+    apart = {part for said in words if said not in text for part in said.split(", ")}  # what stands in several places
+    for said in sorted(filter(None, words | apart), key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(said)}(?!\w)", " " * 3, text)
     return text
 
@@ -114,6 +115,7 @@ class _Search:
         words = said.get(place, "")
         found = self._told(task, item, value, words, said) if words and _stands(words, request) else None
         found = found or self._searched(task, item, value, request) or self._by_schema(task, item, value)
+        found = found or self._window(task, item, value, request) or self._rows(task, item, value, request)
         if found is None and words and _stands(words, request):
             found = self._stated(task, item, value, request, words)
         return found or Recovery(call=item.call, argument=item.argument, by="none", words=words)
@@ -170,6 +172,30 @@ class _Search:
         if isinstance(value, list) and kind == "list" and (items := self._items(task, item, value, request)):
             return Recovery(call=item.call, argument=item.argument, by=items[1], words=items[0])
         return None
+
+    def _window(self, task: Task, item: Critical, value: JsonValue, request: str) -> Recovery | None:
+        """As an end of the stretch of time in which a reading call searches, where the request names one within it."""
+        call = task.reference[item.call]
+        tool = self.tools.get(call.tool)
+        times = [one for one in call.arguments.values() if kind_of(one) in ("date", "datetime")]
+        if tool is None or tool.effect != "read" or len(times) != 2 or value not in times:
+            return None
+        first, last = sorted(map(str, times))
+        words = window_of(first, last, request, task.now)
+        return Recovery(call=item.call, argument=item.argument, by="window", words=words) if words else None
+
+    def _rows(self, task: Task, item: Critical, value: JsonValue, request: str) -> Recovery | None:
+        """As rows of cells, each of which follows by itself."""
+        if not (isinstance(value, list) and value and all(isinstance(row, list) and row for row in value)):
+            return None
+        words: list[str] = []
+        for cell in (cell for row in value if isinstance(row, list) for cell in row if cell not in (None, "")):
+            held = Critical(call=item.call, argument=item.argument, match=match_of(cell))
+            found = None if isinstance(cell, list | dict) else self._searched(task, held, cell, request)
+            if found is None:
+                return None
+            words.append(found.words)
+        return Recovery(call=item.call, argument=item.argument, by="verbaliser", words=", ".join(words))
 
     def _items(self, task: Task, item: Critical, values: Sequence[JsonValue], text: str) -> tuple[str, Derived] | None:
         """Each item of a list by words of its own, in their order, those of a set in any; the words and by what they say it."""

@@ -13,6 +13,7 @@ from rise_bench.model.lexical import Lexical
 from rise_bench.refs import at, substitute_root
 from rise_bench.score.values import any_same
 from rise_bench.synth.made import Recovered
+from rise_bench.synth.records import Draft
 from rise_bench.synth.requests.phrasebook import Phrasebooks
 from rise_bench.synth.requests.recover import masked_rates
 from rise_bench.synth.words.verbalise import Names
@@ -69,7 +70,7 @@ def recoverability(
     by = Counter(one.by for item in kept for one in item.recoveries)
     drawn = sorted(kept, key=lambda item: item.draft.task.digest())[:most]
     hits = [hit for item in drawn for hit in _read(item, tools)]
-    rates = masked_rates((item.draft for item in kept), tools, names, books)
+    rates = masked_rates((_with_words(item) for item in kept), tools, names, books)
     return Recoverability(
         requests=len(kept),
         values=by.total(),
@@ -81,6 +82,12 @@ def recoverability(
         masked=rates.recovered,
         base_rate=rates.base_rate,
     )
+
+
+def _with_words(item: Recovered) -> Draft:
+    """The draft with the words by which its values were found, where its author did not declare them."""
+    found = {f"{one.call}:{one.argument}": one.words for one in item.recoveries if one.words}
+    return item.draft.model_copy(update={"said": found | dict(item.draft.said)})
 
 
 def _read(item: Recovered, tools: Mapping[str, Tool]) -> list[bool]:

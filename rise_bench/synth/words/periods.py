@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 
 from rise_bench.synth.words.dates import MONTHS, read_date
 
-__all__ = ["bounds", "bounds_any", "span_of"]
+__all__ = ["bounds", "bounds_any", "span_of", "window_of"]
 
 _WEEKS = {"last week": -7, "this week": 0, "next week": 7}
 _MONTHS = {"last month": -1, "this month": 0, "next month": 1}
@@ -77,6 +77,34 @@ def bounds(value: str, words: str, now: str) -> bool:
 
 def bounds_any(value: object, text: str, now: str) -> bool:
     """Is a day or moment the beginning or the end of any span that a text names?"""
-    words = re.findall(r"[\w'-]+", text)
-    spans = (" ".join(words[at : at + size]) for size in range(1, _LONGEST + 1) for at in range(len(words) - size + 1))
-    return isinstance(value, str) and any(bounds(value, span, now) for span in spans)
+    return isinstance(value, str) and any(bounds(value, words, now) for words in _phrases(text))
+
+
+def window_of(first: str, last: str, text: str, now: str) -> str:
+    """The words of a text that name a span within a window, the longest; empty where it names none.
+
+    A window that ends at midnight, or with a day, does not hold that day, but may end with a longer span (`in May`).
+
+    Args:
+        first: ISO 8601 day or moment at which the window begins.
+        last: the one at which it ends.
+        now: ISO 8601 instant from which the words are seen.
+    """
+    try:
+        begin, end = datetime.fromisoformat(first).date(), datetime.fromisoformat(last)
+        today = datetime.fromisoformat(now).date()
+    except ValueError:
+        return ""
+    midnight = end.time().replace(tzinfo=None) == time(0)
+
+    def holds(span: tuple[date, date]) -> bool:
+        open_end = midnight and span[0] == span[1]
+        return begin <= span[0] and (span[1] < end.date() if open_end else span[1] <= end.date())
+
+    held = [words for words in _phrases(text) if (span := span_of(words, today)) and holds(span)]
+    return max(held, key=len, default="")
+
+
+def _phrases(text: str) -> list[str]:
+    words = [word.removesuffix("'s") for word in re.findall(r"[\w'-]+", text)]
+    return [" ".join(words[at : at + size]) for size in range(1, _LONGEST + 1) for at in range(len(words) - size + 1)]

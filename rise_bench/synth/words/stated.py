@@ -1,7 +1,7 @@
-"""Values that a person may state in words of their own: a choice of few, or a text in a language such as SQL or a pattern.
+"""Values that a person may state in words of their own: a choice of few, cells of a sheet, or a text in a language such as SQL.
 
-Nobody says `SELECT` or `true`; what they say instead is declared by the author of the request and reviewed. What is left to
-a machine is to see that no name, number or date inside such a value comes from nowhere.
+Nobody says `SELECT`, `D7` or `true`; what they say instead is declared by the author of the request and reviewed. What is left
+to a machine is to see that no name, number or date inside such a value comes from nowhere.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*")
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])-?")
 _PATTERN = re.compile(r"[*?\[\]{}^$|\\()+]")
+_CELLS = re.compile(r"\$?[A-Z]{1,3}\$?[1-9]\d*(?::\$?[A-Z]{1,3}\$?[1-9]\d*)?")
 _FORMULA = re.compile(r"[-+*/^=<>()]")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])")
 _FLAGS = (0, 1)
@@ -35,7 +36,7 @@ def literals_of(value: JsonValue, match: MatchKind) -> tuple[JsonValue, ...] | N
         value: a critical value.
         match: how it is compared.
     """
-    if isinstance(value, bool) or match == "enum":
+    if isinstance(value, bool) or match == "enum" or (isinstance(value, str) and _CELLS.fullmatch(value)):
         return ()
     if match == "sql" and isinstance(value, str):
         return _of_sql(value)

@@ -68,14 +68,14 @@ def kind_of(value: JsonValue, match: MatchKind | None = None) -> Kind:
         return "json"
     if isinstance(value, int | float):
         return "number"
+    if value in _zones():
+        return "timezone"
     if match == "path" or value == ROOT or value.startswith(f"{ROOT}/"):
         return "path"
     if match not in ("sql", "url", "semantic"):
         forms: tuple[tuple[re.Pattern[str], Kind], ...] = ((_DATE, "date"), (_MOMENT, "datetime"), (_TIME, "time"))
         if kind := next((kind for form, kind in forms if form.fullmatch(value)), None):
             return kind
-        if value in _zones():
-            return "timezone"
     return "text"
 
 
