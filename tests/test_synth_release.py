@@ -12,6 +12,7 @@ import yaml
 from rise_bench.errors import InputError
 from rise_bench.store import load_suite
 from rise_bench.synth.keys import chain_key, task_chain_key
+from rise_bench.synth.output.composition import composition
 from rise_bench.synth.output.suite import release_evidence, release_suite
 from rise_bench.synth.output.training import Lesson, Material, Rejected, Wording, joined, spread
 from rise_bench.synth.recipe import Spread
@@ -190,6 +191,14 @@ def test_a_release_is_a_suite_and_the_same_in_whatever_order_tasks_come(tmp_path
     loaded = load_suite(str(tmp_path / "one"))
     assert [one.id for one in loaded.suite.tasks] == ["s/notes/1.txt", "s/notes/2.txt"]
     assert not (tmp_path / "one" / "fixtures" / "w2").exists()
+
+
+def test_a_page_says_what_a_suite_is_made_of() -> None:
+    page = composition([task(1), task(2)], unseen=["files"])
+    assert page.startswith("# 2 tasks\n")
+    assert "| complete |" in page
+    assert "| files * | 2 |" in page
+    assert composition([]).startswith("# 0 tasks\n")
 
 
 def test_what_is_known_of_a_suite_is_put_beside_it_as_far_as_it_is_there(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from rise_bench.synth.gates.parting import Parting
 from rise_bench.synth.gates.split import Neighbours
 from rise_bench.synth.keys import chain_key
 from rise_bench.synth.made import Proved, Recovered, Twin
+from rise_bench.synth.output.composition import composition
 from rise_bench.synth.output.suite import Released, release_evidence, release_suite
 from rise_bench.synth.output.training import Counts
 from rise_bench.synth.recipe import LoadedRecipe, load_recipe
@@ -255,6 +256,7 @@ class _Run:
         used = {digest for chain in chains for digest in chain.primitives}
         by_hand = [one for chain in chains for one in self._drafting.of_hand(chain)]
         kept = [*by_hand, *(one for one in primitives if one.digest() in used)]
+        self._folder.write("composition.md", composition(tasks, self._recipe.splits.unseen_servers))
         for place in filter(None, (self._folder.path / "suite", self._settings.release)):
             self._done.released = release_suite(place, self._loaded.suite, self._context.ground, tasks, kept)
         if self._recipe.negatives.per_operator:

@@ -17,7 +17,7 @@ from rise_bench.types import Ground, Record, Task
 
 __all__ = ["EVIDENCE", "Released", "release_evidence", "release_suite"]
 
-EVIDENCE = ("funnel.md", "recoverability.json", "neighbours.json", "checks.json")
+EVIDENCE = ("composition.md", "funnel.md", "recoverability.json", "neighbours.json", "checks.json")
 """What a synthesis folder says of how its suite was made, and how well it holds."""
 
 
