@@ -6,11 +6,12 @@ PYTEST_ARGS ?=
 # uv does not read pip's variable for extra wheel folders
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup setup-dev demo test test-vllm test-agents ground-check lint format bench clean node sandbox
+.PHONY: help setup setup-dev demo test test-core test-vllm test-agents ground-check lint format bench clean node sandbox
 
 help:
 	@echo "make demo   evaluate the 'lexical' agent live on the 'desk' suite, print the report, write its page"
 	@echo "make test   lint, types, tests (PYTEST_ARGS='-m \"not servers\"' leaves out what starts real servers)"
+	@echo "make test-core  the reference of every task of the suite core, live; some minutes"
 	@echo "make test-vllm  the tests that need a real vLLM, in an environment of its own (3 GB, no GPU needed)"
 	@echo "make test-agents  the example agent of another framework, in an environment of its own"
 	@echo "make ground-check  every server of the catalogue, installed, started and called"
@@ -69,6 +70,10 @@ format: setup-dev
 
 test: lint
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+# The reference of every task of the suite core, live on its 28 servers; some minutes.
+test-core: setup-dev node sandbox
+	RISE_BENCH_FULL=1 $(BIN)/pytest tests/test_core.py $(PYTEST_ARGS)
 
 VLLM := .venv-vllm
 VLLM_ENV := $(wildcard tests/vllm_env/* tests/vllm_env/shim/*)
