@@ -253,7 +253,8 @@ def load_suite(name: str, *, proved: bool = True) -> LoadedSuite:
 
     Args:
         name: a shipped suite's name or a folder; `desk@1-0` asks for that version.
-        proved: read `tasks.jsonl` (what `tasks check --write` recorded); else the hand-written `tasks/*.yaml`.
+        proved: read `tasks.jsonl` (what `tasks check --write` or a recipe of synthesis recorded); else the hand-written
+            `tasks/*.yaml`, which a suite of synthesis does not have: its tasks are written by its recipe.
 
     Raises:
         InputError: something is missing, broken, of another version, or twice there.
@@ -273,7 +274,8 @@ def load_suite(name: str, *, proved: bool = True) -> LoadedSuite:
     given = {key: value for key, value in head.items() if key != "servers"}
     head = {"name": path.resolve().name, "version": FIRST_VERSION, "system_prompt": SYSTEM_PROMPT} | given
     ground = read_record(Ground, path / "ground.json") if (path / "ground.json").is_file() else Ground(name=wanted)
-    tasks = tuple(read_records(Task, path / "tasks.jsonl")) if proved else tuple(_written_tasks(path))
+    by_recipe = not any((path / "tasks").glob("*.yaml")) and (path / "tasks.jsonl").is_file()
+    tasks = tuple(read_records(Task, path / "tasks.jsonl") if proved or by_recipe else _written_tasks(path))
     suite = _record(Suite, {**head, "ground": ground.digest(), "tasks": tasks}, str(path / "suite.yaml"))
     _refuse_twins(tasks, path)
     return LoadedSuite(suite, ground, path)

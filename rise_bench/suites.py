@@ -48,7 +48,7 @@ def check_suite(
     notice: Callable[[str], None] | None = None,
     done: Callable[[Proof, int], None] = lambda proof, total: None,
 ) -> CheckReport:
-    """Prove the hand-written tasks of a suite live, and write down or compare what they gave.
+    """Prove the tasks of a suite live, as they were written by hand or by a recipe, and write down or compare what they gave.
 
     Args:
         name: a shipped suite's name, or a folder.

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 MIB = 1 << 20
-WAIT_SECONDS = 5.0
+WAIT_SECONDS = 15.0
 
 
 def outside(port: str, *paths: str) -> dict[str, object]:
