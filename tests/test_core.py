@@ -96,11 +96,17 @@ def test_every_critical_value_follows_from_its_request() -> None:
 
 
 def sample(core: LoadedSuite) -> list[str]:
-    """One task a server, of both parts, and one of each kind of twin."""
+    """A task for each of the servers that other tests install as well, for three more, and one of each kind of twin."""
+    installed = {name for task in load_suite("desk").suite.tasks for name in task.servers}
+    installed |= {"agenda", "chess-rules", "backlog"}
     chosen: dict[str, str] = {}
     for task in core.suite.tasks:
-        for name in (task.kind,) if task.kind != "complete" else sorted(servers_of(task)):
-            chosen.setdefault(name, task.id)
+        if task.kind != "complete":
+            chosen.setdefault(task.kind, task.id)
+        elif installed.issuperset(task.servers):
+            for name in sorted(servers_of(task)):
+                chosen.setdefault(name, task.id)
+    assert len(chosen) >= 10
     return list(dict.fromkeys(chosen.values()))
 
 
@@ -119,7 +125,7 @@ def assert_the_oracle_is_right(core: LoadedSuite, ids: Sequence[str], output: Pa
 
 @pytest.mark.servers
 @pytest.mark.slow
-def test_the_oracle_scores_one_and_one_on_a_task_of_every_server_live(tmp_path: Path, core: LoadedSuite) -> None:
+def test_the_oracle_scores_one_and_one_on_a_sample_live(tmp_path: Path, core: LoadedSuite) -> None:
     assert_the_oracle_is_right(core, sample(core), tmp_path)
 
 
