@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ import pytest
 import yaml
 
 from rise_bench.bench import Options, evaluate, floors, report
+from rise_bench.refs import at
 from rise_bench.runs import Run
 from rise_bench.store import LoadedSuite, load_suite
 from rise_bench.suites import check_suite
@@ -69,6 +69,13 @@ def test_every_complete_task_has_a_recorded_outcome_that_says_something(core: Lo
             assert task.answer or any(change.match != "any" for change in state), task.id
 
 
+def test_no_text_that_the_request_dictates_is_left_open(core: LoadedSuite) -> None:
+    for task in core.suite.tasks:
+        for call, pointer in task.intent.free:
+            text = str(at(dict(task.reference[call].arguments), pointer))
+            assert text.strip(".!").casefold() not in task.request.casefold(), task.id
+
+
 def test_no_primitive_of_a_server_of_the_unseen_part_is_in_the_seen_part(core: LoadedSuite) -> None:
     seen = {tuple(sorted(servers_of(task))) for task in core.suite.tasks if task.tags[0] == "test-seen-tools"}
     assert not UNSEEN & set().union(*map(set, seen))
@@ -79,20 +86,6 @@ def test_agents_that_never_look_at_the_request_score_nothing_on_complete_tasks(c
         assert floor.acc_intent <= 0.15, floor
         if floor.name == "do-nothing":
             assert floor.acc_task == floor.acc_intent == 0
-
-
-def test_departures_were_told_from_references_before_the_suite_was_released() -> None:
-    found = json.loads((CORE / "evidence" / "checks.json").read_text(encoding="utf-8"))["acc_intent"]
-    assert len(found["by_operator"]) >= 15
-    assert found["sensitivity"]["low"] > 0.95
-    assert found["specificity"]["value"] == 1
-    assert found["unscored"] == 0
-
-
-def test_every_critical_value_follows_from_its_request() -> None:
-    found = json.loads((CORE / "evidence" / "recoverability.json").read_text(encoding="utf-8"))
-    assert found["requests"] >= 600
-    assert found["masked"] <= found["base_rate"]
 
 
 def sample(core: LoadedSuite) -> list[str]:

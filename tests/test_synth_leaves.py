@@ -8,7 +8,7 @@ import pytest
 from pydantic import JsonValue
 
 from rise_bench.score.values import same
-from rise_bench.synth.critical.leaves import Leaf, is_wording, kind_of, leaves
+from rise_bench.synth.critical.leaves import Leaf, dictated, is_wording, kind_of, leaves
 from rise_bench.synth.critical.neighbours import Neighbours
 from rise_bench.synth.critical.slips import slips
 from rise_bench.synth.records import Chain, Entity, Primitive, World
@@ -121,6 +121,13 @@ def test_a_closing_remark_is_left_open_a_title_is_not() -> None:
     assert is_wording(leaf("All seats are taken", "completedDetails"))
     assert not is_wording(leaf("All seats are taken", "title"))
     assert not is_wording(leaf("short", "description"))
+
+
+def test_a_free_text_is_dictated_where_the_request_gives_it_word_for_word() -> None:
+    made = chain({"title": "Form", "description": "Hang up both  pictures."}, {"description": "All seats are taken"})
+    asked = 'Add "hang up both pictures" to the follow-up, and say why the other one is closed.'
+    assert dictated(made, TOOLS, asked) == {(0, "/description")}
+    assert dictated(made, TOOLS, "") == frozenset()
 
 
 def test_of_several_things_that_bear_the_name_the_kind_that_the_argument_names_counts() -> None:

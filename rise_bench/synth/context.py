@@ -14,6 +14,7 @@ from rise_bench.ground.recipe import recipes_in
 from rise_bench.store import read_record, write_atomic
 from rise_bench.synth.cache import Cache
 from rise_bench.synth.chains.by_hand import ProposedChain, load_proposed
+from rise_bench.synth.critical.leaves import dictated
 from rise_bench.synth.folder import Spec
 from rise_bench.synth.keys import chain_key
 from rise_bench.synth.negatives.operators import OPERATORS, Operator, plugged
@@ -64,6 +65,11 @@ class Context:
         """What a person wrote of a chain; None where it was composed."""
         found = self.proposed.get(chain_key(chain))
         return found[1] if found else None
+
+    def dictated_in(self, chain: Chain) -> frozenset[tuple[int, str]]:
+        """(call, pointer) of free texts that a request written by hand gives word for word."""
+        written = self.written.get(chain_key(chain))
+        return dictated(chain, self.tools, written.request) if written else frozenset()
 
     def close(self) -> None:
         """Stop servers and connections."""

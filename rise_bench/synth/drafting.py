@@ -133,9 +133,10 @@ class Drafting:
         return primitives_of(chain, self._context.tools, self._context.ground.digest())
 
     def _ground_key(self, chain: Chain) -> str:
-        """Of the chain, and of what its author asks for."""
+        """Of the chain, of what its author asks for, and of the texts that the request dictates."""
         proposed = self._context.proposed_of(chain)
-        return f"{chain_key(chain)} {proposed.digest()[:16] if proposed else ''}".rstrip()
+        texts = ", ".join(f"{call}:{place}" for call, place in sorted(self._context.dictated_in(chain)))
+        return f"{chain_key(chain)} {proposed.digest()[:16] if proposed else ''} {texts}".rstrip()
 
 
 def grouped(some: Sequence[T], name: Callable[[T], K]) -> dict[K, list[T]]:

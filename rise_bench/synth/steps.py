@@ -139,6 +139,7 @@ def ground_step(
             context.cache,
             primitives=[one for one in primitives if one.world.setup == chain.world.setup],
             entities=listed[chain.world.digest()],
+            dictated=context.dictated_in(chain),
         )
         if isinstance(found, Draft) and proposed and len(found.facts) < len(proposed.ask or ()):
             kept = ", ".join(str(fact.value) for fact in found.facts) or "none"

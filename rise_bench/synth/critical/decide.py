@@ -9,7 +9,7 @@ as text, so the request has to state it word by word.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
@@ -59,6 +59,7 @@ def decide(
     *,
     primitives: Iterable[Primitive] = (),
     entities: Iterable[Entity] = (),
+    dictated: Collection[tuple[int, str]] = (),
 ) -> Draft | Dropped:
     """The chain as a task that lacks only its request, with the evidence for each critical argument; or why it is none.
 
@@ -73,6 +74,7 @@ def decide(
         cache: where runs are kept.
         primitives: verified calls; the arguments of those on the same fixture are slips that exist.
         entities: values that servers list; those of the same world are slips that exist.
+        dictated: (call, pointer) of free texts that the request, known beforehand, gives word for word.
 
     Raises:
         GroundFault: the ground could not be opened.
@@ -87,9 +89,11 @@ def decide(
     while True:
         if not asked and not any(change.match != "any" for change in chain.state or ()):
             return _dropped(chain, "no outcome", _without_outcome(told(facts, base), len(facts)))
-        trials = _Trials(chain, task.model_copy(update={"answer": asked}), base, source, cache)
+        trials = _Trials(chain, task.model_copy(update={"answer": asked}), base, source, cache, frozenset(dictated))
         if all(tools[call.tool].effect == "read" for call in chain.calls):
-            cache.run_reads(source, task, _slipped(chain, places, neighbours))
+            cache.run_reads(
+                source, task, _slipped(chain, [leaf for leaf in places if not trials.open(leaf)], neighbours)
+            )
         found = [trials.of(leaf, neighbours) for leaf in places]
         weak = trials.hidden - trials.shown
         if not weak:
@@ -146,12 +150,7 @@ def _in_vain(decisions: Sequence[Decision]) -> str:
 
 def _slipped(chain: Chain, places: Sequence[Leaf], neighbours: Neighbours) -> list[list[Call]]:
     """The chain with every slip that may be tried."""
-    return [
-        _replaced(chain, leaf, value)
-        for leaf in places
-        if not is_wording(leaf)
-        for value in slips(leaf, neighbours.of(leaf))
-    ]
+    return [_replaced(chain, leaf, value) for leaf in places for value in slips(leaf, neighbours.of(leaf))]
 
 
 def _replaced(chain: Chain, leaf: Leaf, value: JsonValue) -> list[Call]:
@@ -178,6 +177,7 @@ class _Trials:
     base: Played
     source: GroundSource
     cache: Cache
+    dictated: frozenset[tuple[int, str]]
     ran: list[Played] = field(default_factory=list)
     """Runs with a slip in which every call succeeded."""
     hidden: set[int] = field(default_factory=set)
@@ -189,9 +189,13 @@ class _Trials:
     def __post_init__(self) -> None:
         self.outcome = Outcome(self.chain, self.base, self.task.answer)
 
+    def open(self, leaf: Leaf) -> bool:
+        """Is it a text whose wording the user leaves open?"""
+        return is_wording(leaf) and (leaf.call, leaf.pointer) not in self.dictated
+
     def of(self, leaf: Leaf, neighbours: Neighbours) -> _Found:
         """Is the leaf critical, and why?"""
-        if is_wording(leaf):
+        if self.open(leaf):
             return _Found(Decision(call=leaf.call, argument=leaf.pointer, consequential=False), free=True)
         tried: list[Counterfactual] = []
         near: list[JsonValue] = []

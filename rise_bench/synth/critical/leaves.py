@@ -174,6 +174,16 @@ def is_wording(leaf: Leaf) -> bool:
     return not leaf.bound and isinstance(leaf.value, str) and " " in leaf.value and bool(_WORDING.search(name))
 
 
+def dictated(chain: Chain, tools: Mapping[str, Tool], request: str) -> frozenset[tuple[int, str]]:
+    """(call, pointer) of free texts that a request gives word for word, and so does not leave open."""
+    said = " ".join(request.split()).casefold()
+    return frozenset(
+        (leaf.call, leaf.pointer)
+        for leaf in leaves(chain, tools)
+        if is_wording(leaf) and " ".join(str(leaf.value).split()).strip(".!").casefold() in said
+    )
+
+
 _PATH_NAME = re.compile(r"path|file|folder|dir(?:ectory)?s?$|source|destination|target", re.IGNORECASE)
 _SQL = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|WITH|REPLACE)\b", re.IGNORECASE)
 
