@@ -334,12 +334,18 @@ def _judge_mutation(proof: Proof, ground: Ground, played: Played, argument: str,
 
 
 def _competing(task: Task, played: Played) -> dict[int, list[JsonValue]]:
-    """Fact number -> values that the mutated results give where the reference's give the fact."""
+    """Fact number -> values that the mutated results give where the reference's give the fact; what another fact asks for
+    is none, or the one sentence that tells both would spoil either.
+    """
     found: dict[int, list[JsonValue]] = {}
     for number, fact in enumerate(task.answer):
         if fact.derive is not None and played.whole:
             texts = [result.content for result in played.results]
-            found[number] = [value for value in derive(fact.derive, texts) if not is_value_of(value, fact)]
+            found[number] = [
+                value
+                for value in derive(fact.derive, texts)
+                if not any(is_value_of(value, other) for other in task.answer)
+            ]
     return found
 
 

@@ -49,6 +49,15 @@ def test_what_mutated_calls_would_have_answered_competes() -> None:
     assert proof(toy.TOTAL).task.answer[0].competing == ("3990",)
 
 
+def test_what_another_fact_asks_for_does_not_compete() -> None:
+    """`4180 this year, 3990 the year before`: the one sentence that tells both would spoil either."""
+    total = toy.TOTAL.answer[0]
+    before = toy.TOTAL.reference[0].model_copy(update={"arguments": {"path": "sales/2025-q1.txt"}})
+    last = total.model_copy(update={"value": 3990, "about": ("total", "last")})
+    both = but(toy.TOTAL, reference=(*toy.TOTAL.reference, before), answer=(total, last))
+    assert [fact.competing for fact in proof(both).task.answer] == [(), ()]
+
+
 def test_a_task_whose_near_miss_ends_the_same_is_refused() -> None:
     blind = Critical(call=0, argument="/path", match="path", near=("inbox/2026-03/",))
     same = but(toy.COUNT, intent=Intent(critical=(blind,)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -86,6 +87,24 @@ def test_agents_that_never_look_at_the_request_score_nothing_on_complete_tasks(c
         assert floor.acc_intent <= 0.15, floor
         if floor.name == "do-nothing":
             assert floor.acc_task == floor.acc_intent == 0
+
+
+def test_every_critical_value_follows_from_its_request() -> None:
+    found = json.loads((CORE / "evidence" / "recoverability.json").read_text(encoding="utf-8"))
+    assert found["requests"] >= 600
+    assert sum(found["by"].values()) == found["values"] > found["requests"]
+    assert found["masked"] <= found["base_rate"]
+
+
+def test_departures_were_told_from_what_was_meant_operator_by_operator() -> None:
+    found = json.loads((CORE / "evidence" / "checks.json").read_text(encoding="utf-8"))["acc_intent"]
+    assert len(found["by_operator"]) >= 30
+    assert all(one["caught"]["value"] == 1 for one in found["by_operator"].values())
+    # six slips of one task end in an empty list, told as nought: visibly wrong where a silent deviation was declared
+    assert sum(one["n"] - one["as_declared"] for one in found["by_operator"].values()) <= 6
+    assert found["sensitivity"]["value"] == found["specificity"]["value"] == 1
+    assert found["specificity"]["n"] >= 700
+    assert found["unscored"] == 0
 
 
 def sample(core: LoadedSuite) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from rise_bench.refs import at
 from rise_bench.synth.negatives.operators import OPERATORS, Material, Mutant, operator
 from rise_bench.synth.records import Entity
-from rise_bench.types import Ground, Server, Task, Tool
+from rise_bench.types import Fact, Ground, Server, Task, Tool
 
 
 def tool(name: str, effect: str, required: tuple[str, ...] = (), group: str = "", **properties: Any) -> Tool:
@@ -335,3 +335,17 @@ def test_operators_on_a_twin_guess_or_claim_and_leave_the_others_alone() -> None
     twin = one("title", "Review").task.model_copy(update={"kind": "underspecified", "asks": (("when",),)})
     by = Material(twin, GROUND, (), one("title", "Review").task)
     assert {found.id for found in OPERATORS if list(found.mutants(by))} == {"decision:guess", "decision:claim"}
+
+
+def test_a_fact_is_left_out_only_where_what_is_told_of_the_others_does_not_speak_of_it() -> None:
+    wet = Fact(value=8, type="number", about=("wet", "April"))
+    dry = Fact(value=14, type="number", about=("dry", "April"))
+    alike = dry.model_copy(update={"about": ("wet", "May")})
+
+    def left_out(*facts: Fact) -> list[object]:
+        task = one("title", "Review").task.model_copy(update={"answer": facts})
+        return [mutant.was for mutant in operator("response:omitted").mutants(Material(task, GROUND, ()))]
+
+    assert left_out(wet, dry) == [8, 14]
+    assert left_out(wet, alike) == []
+    assert left_out(wet) == [8]

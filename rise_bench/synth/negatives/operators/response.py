@@ -62,10 +62,12 @@ def _stands(value: JsonValue, fact: Fact, texts: list[str]) -> bool:
 
 
 def _omitted(material: Material, operator: Operator) -> Iterator[Mutant]:
-    """One of the things that were asked is not told."""
+    """One of the things that were asked is not told; what is told of the others must not read as if it were this one."""
     for number, fact in enumerate(material.task.answer):
         rest = material.task.answer[:number] + material.task.answer[number + 1 :]
-        yield _saying(material, operator, fact.value, None, rest)
+        told = final_message(material.task.model_copy(update={"answer": rest}), "")
+        if not any(contains_phrase(told, word) for word in fact.about):
+            yield _saying(material, operator, fact.value, None, rest)
 
 
 OPERATORS = (
