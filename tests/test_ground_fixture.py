@@ -11,7 +11,8 @@ import pytest
 from dulwich.repo import Repo
 
 from rise_bench.errors import InputError
-from rise_bench.ground.fixture import materialise
+from rise_bench.ground.fixture import Fixtures, materialise
+from rise_bench.ground.folders import PREFIX
 
 BUILD = """
 sqlite: {data/shop.db: shop.sql}
@@ -82,6 +83,50 @@ def test_files_over_a_repository_are_uncommitted_work(fixture: Path, target: Pat
     materialise(fixture, target, "/home/user")
     assert (target / "repo" / "a.txt").read_text(encoding="utf-8") == "not committed\n"
     assert not (target / "repo" / "b" / "c.txt").exists()
+
+
+def tree(folder: Path) -> dict[str, tuple[int, int, bytes | str | None]]:
+    """Path to mode, modification time and content of all that lies in a folder."""
+    found: dict[str, tuple[int, int, bytes | str | None]] = {}
+    for path in sorted(folder.rglob("*")):
+        held = str(path.readlink()) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        if path.name != "index":  # holds stamps and inodes of the files beside it
+            found[str(path.relative_to(folder))] = (path.lstat().st_mode, path.lstat().st_mtime_ns, held)
+    return found
+
+
+def test_what_is_copied_is_what_is_made_anew_whatever_was_done_to_a_copy(fixture: Path, tmp_path: Path) -> None:
+    (fixture / "files" / "link").symlink_to("notes/a.txt")
+    (fixture / "files" / "top.txt").write_text("{root}", encoding="utf-8")
+    fixtures = Fixtures(fixture.parent)
+    for number, root in enumerate(("/home/user", "/home/user", "/elsewhere/else")):
+        anew, copy = tmp_path / f"anew{number}", tmp_path / f"copy{number}"
+        anew.mkdir()
+        copy.mkdir()
+        materialise(fixture, anew, root)
+        fixtures.fill("fixture", copy, root)
+        assert tree(copy) == tree(anew)
+        assert (copy / "top.txt").read_text(encoding="utf-8") == root
+        (copy / "notes" / "a.txt").write_text("changed", encoding="utf-8")
+        (copy / "raw.bin").unlink()
+    fixtures.close()
+    fixtures.close()
+
+
+def test_built_fixtures_go_when_they_are_closed_and_bad_ones_leave_nothing(
+    fixture: Path, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temp))
+    fixtures = Fixtures(fixture.parent)
+    with pytest.raises(InputError, match="none: no such fixture"):
+        fixtures.fill("none", target, "")
+    assert list(temp.iterdir()) == []
+    fixtures.fill("fixture", target, "")
+    assert [path.name.startswith(PREFIX) for path in temp.iterdir()] == [True]
+    fixtures.close()
+    assert list(temp.iterdir()) == []
 
 
 def test_a_fixture_without_anything_but_files_needs_no_build_file(tmp_path: Path, target: Path) -> None:

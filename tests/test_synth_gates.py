@@ -20,6 +20,7 @@ from rise_bench.synth.gates.passing import (
     rejected_runs,
 )
 from rise_bench.synth.gates.split import split_first
+from rise_bench.synth.gates.thinning import thinned
 from rise_bench.synth.output.pairs import pair
 from rise_bench.synth.records import Dropped, Negative, Pair, Recovery
 from rise_bench.types import Assistant, Call, Task, ToolCall, ToolResult, Trajectory, User
@@ -299,3 +300,34 @@ def test_an_operator_with_few_rows_has_no_figure_of_its_own() -> None:
     assert found.all.accuracy is not None
     assert found.by_operator["value:sign"].accuracy is None
     assert found.by_operator["value:entity"].accuracy is not None
+
+
+def test_what_gives_itself_away_is_thinned_and_what_does_not_is_left_alone() -> None:
+    clean = [sides(i, *(("north", "south") if (i * 7919) % 13 % 2 else ("south", "north"))) for i in range(130)]
+    guilty = [
+        sides(200 + i, f"n/{i:03d}.txt", f"n/{i:03d}.bak").model_copy(update={"operator": "value:sign"})
+        for i in range(40)
+    ]
+    found = thinned([*clean, *guilty])
+    assert found.before.artefacts == ("value:sign",)
+    assert found.after.artefacts == ()
+    assert set(range(130)) <= set(found.kept)
+    assert len(found.kept) + len(found.dropped) == 170
+    assert {one.reason for one in found.dropped} == {"7 given away"}
+    assert thinned([*clean, *guilty]) == found
+
+
+def test_half_told_departures_keep_as_many_of_either_kind() -> None:
+    """A third of them look like the others' chosen side, the rest show: those that show go until none outweighs."""
+    hidden = [sides(i, f"n/{i:03d}.bak", f"n/{i:03d}.txt") for i in range(30)]
+    shown = [sides(100 + i, f"n/{i:03d}.txt", f"n/{i:03d}.bak") for i in range(90)]
+    found = thinned([*hidden, *shown])
+    assert set(range(30)) <= set(found.kept)
+    assert 30 <= len(found.kept) < 75
+    assert not found.after.all.gives_away
+
+
+def test_too_few_to_tell_are_not_thinned() -> None:
+    few = [sides(i, f"{i}.txt", f"{i}.bak") for i in range(9)]
+    assert thinned(few).kept == tuple(range(9))
+    assert thinned([]).kept == ()

@@ -181,7 +181,12 @@ def _say_checks(done: Synthesis) -> None:
         title = "rejected told from chosen by the calls alone (0.5 = chance)"
         say(table(columns, shown, title=title, numbers=range(1, 6)))
         without = sum(bool(one.note) for one in blind.by_operator.values())
-        say(text(f"{without} operators have too few pairs for a figure of their own (checks.json)", "dim"), "")
+        say(text(f"{without} operators have too few pairs for a figure of their own (checks.json)", "dim"))
+        before = done.checked.call_only_before
+        if before.artefacts:
+            told = f"before gate 7: {_share(before.all.accuracy)} over {before.all.pairs} pairs; given away most"
+            say(text(f"{told}: {', '.join(before.artefacts)}", "dim"))
+        say("")
 
 
 def _say_detection(found: Detection) -> None:

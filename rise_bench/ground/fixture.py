@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,10 +18,11 @@ from dulwich.repo import Repo
 from pydantic import Field, ValidationError
 
 from rise_bench.errors import InputError
+from rise_bench.ground.folders import drop, own_folder
 from rise_bench.refs import ROOT
 from rise_bench.types import Record
 
-__all__ = ["Build", "GitCommit", "build_repository", "materialise"]
+__all__ = ["Build", "Fixtures", "GitCommit", "build_repository", "materialise"]
 
 MODIFIED = "2026-01-01T00:00:00+00:00"
 """Modification time of every fixture file that `mtimes` does not name."""
@@ -64,6 +66,61 @@ def materialise(fixture: Path, target: Path, root: str) -> None:
     Raises:
         InputError: no such fixture, or a `build.yaml` that cannot be followed.
     """
+    _name_root(target, _build(fixture, target), root)
+
+
+class Fixtures:
+    """Fills sandboxes with the fixtures of a suite; each is built once and copied from then on. Used from many threads.
+
+    Args:
+        folder: where the fixtures lie; what is changed there afterwards is not seen.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._built: dict[str, tuple[Path, tuple[str, ...]]] = {}
+        self._lock = threading.Lock()
+
+    def fill(self, name: str, target: Path, root: str) -> None:
+        """As `materialise`.
+
+        Raises:
+            InputError: no such fixture, or a `build.yaml` that cannot be followed.
+        """
+        with self._lock:
+            if name not in self._built:
+                self._built[name] = self._template(self._folder / name)
+            template, naming = self._built[name]
+        for entry in os.scandir(template):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.copytree(entry.path, target / entry.name, symlinks=True)
+            else:
+                shutil.copy2(entry.path, target / entry.name, follow_symlinks=False)
+        _name_root(target, naming, root)
+
+    def close(self) -> None:
+        """Remove what was built. Doing so twice is harmless."""
+        with self._lock:
+            for template, _ in self._built.values():
+                drop(template)
+            self._built.clear()
+
+    @staticmethod
+    def _template(fixture: Path) -> tuple[Path, tuple[str, ...]]:
+        template = own_folder()
+        try:
+            return template, _build(fixture, template)
+        except BaseException:
+            drop(template)
+            raise
+
+
+def _build(fixture: Path, target: Path) -> tuple[str, ...]:
+    """Fill the folder with all that does not depend on where the servers will see it: the files that name their root.
+
+    Raises:
+        InputError: no such fixture, or a `build.yaml` that cannot be followed.
+    """
     if not fixture.is_dir():
         raise InputError("no such fixture", where=str(fixture), remedy="`setup` names a folder under fixtures/")
     _within(fixture.parent, fixture, fixture / "build.yaml", fixture / "files")
@@ -78,7 +135,7 @@ def materialise(fixture: Path, target: Path, root: str) -> None:
         _inside(target, path, fixture).mkdir(parents=True, exist_ok=True)
     for path, script in build.sqlite.items():
         _build_database(_inside(target, path, fixture), fixture / script)
-    _finish(target, root, {str(_inside(target, path, fixture)): when for path, when in build.mtimes.items()})
+    return _finish(target, {str(_inside(target, path, fixture)): when for path, when in build.mtimes.items()})
 
 
 def _load(path: Path) -> Build:
@@ -204,10 +261,11 @@ def _commit(
     return commit.id, files
 
 
-def _finish(target: Path, root: str, mtimes: Mapping[str, datetime]) -> None:
-    """Resolve `{root}` in text files and set every modification time, folders last."""
+def _finish(target: Path, mtimes: Mapping[str, datetime]) -> tuple[str, ...]:
+    """Set every modification time, folders last: the text files, relative to the target, that hold `{root}`."""
     default = datetime.fromisoformat(MODIFIED).timestamp()
     marker = ROOT.encode()
+    naming: list[str] = []
     for folder, folders, files in os.walk(target, topdown=False):
         for name in files:
             path = Path(folder) / name
@@ -216,12 +274,22 @@ def _finish(target: Path, root: str, mtimes: Mapping[str, datetime]) -> None:
             if ".git" not in path.parts and path.stat().st_size <= MAX_TEMPLATE:
                 data = path.read_bytes()
                 if marker in data and b"\0" not in data:
-                    path.write_bytes(data.replace(marker, root.encode()))
+                    naming.append(str(path.relative_to(target)))
             os.utime(path, (when := _seconds(mtimes.get(str(path)), default), when))
         for name in folders:
             path = Path(folder) / name
             if not path.is_symlink():
                 os.utime(path, (when := _seconds(mtimes.get(str(path)), default), when))
+    return tuple(sorted(naming))
+
+
+def _name_root(target: Path, naming: Iterable[str], root: str) -> None:
+    """Put the root's name into the files, which keep their modification times."""
+    for name in naming:
+        path = target / name
+        times = path.stat()
+        path.write_bytes(path.read_bytes().replace(ROOT.encode(), root.encode()))
+        os.utime(path, ns=(times.st_mtime_ns, times.st_mtime_ns))
 
 
 def _seconds(when: datetime | None, default: float) -> float:

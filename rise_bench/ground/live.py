@@ -9,7 +9,7 @@ from typing import Protocol
 
 from rise_bench.errors import GroundFault, RiseError, SetupError
 from rise_bench.ground.client import Connection
-from rise_bench.ground.fixture import materialise
+from rise_bench.ground.fixture import Fixtures
 from rise_bench.ground.freeze import drift, drifted, shown
 from rise_bench.ground.install import Installed, Progress, ensure
 from rise_bench.ground.offer import offered, rejected
@@ -61,7 +61,7 @@ class LiveGround:
         progress: Progress | None = None,
     ) -> None:
         self.ground = ground
-        self._fixtures = fixtures
+        self._fixtures = Fixtures(fixtures)
         self._recipes = dict(recipes or {})
         self._allow_unsafe = allow_unsafe
         self._allow_drift = allow_drift
@@ -140,6 +140,7 @@ class LiveGround:
         self._pool.close()
         for slot in used:
             slot.close()
+        self._fixtures.close()
 
     def _ready(self, name: str) -> None:
         """Recipe and environment of a server, found once."""
@@ -166,7 +167,7 @@ class LiveGround:
     def _fill(self, slot: Slot, servers: Sequence[str], filling: Filling) -> None:
         def fill(home: Path, root: str) -> None:
             if filling[0]:
-                materialise(self._fixtures / filling[0], home, root)
+                self._fixtures.fill(filling[0], home, root)
 
         again = bool(slot.names)
         fresh = slot.prepare([self._recipes[name] for name in servers], self._installed, fill, filling)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from dulwich.repo import Repo
 
 from rise_bench.ground.folders import scratch
 from rise_bench.ground.leaves import MAX_CHARACTERS, Leaves, Unreadable
+from rise_bench.ground.remember import remembered
 from rise_bench.ground.tree import open_plain, walk
 
 __all__ = ["repository_leaves"]
@@ -50,6 +52,10 @@ INCLUDE = re.compile(rb"\[\s*include", re.IGNORECASE)
 """Section that makes the reader open further files, wherever they lie and whatever they are."""
 
 
+_File = tuple[str, bytes | None]
+"""Path in the repository, and what it holds; None for a folder."""
+
+
 class _Damaged(Exception):
     """The repository is not read, for the reason given."""
 
@@ -65,36 +71,54 @@ def repository_leaves(git: Path, below: Path) -> dict[str, str]:
     Args:
         below: the sandbox's folder, which what is read may not leave.
     """
+    files: list[_File] = []
+    try:
+        _collect(git, below, files)
+    except Exception as error:
+        return {"config": _config(files), "damaged": _why(error)}
+    return dict(_leaves(tuple(files)) or {})
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, _Damaged) else type(error).__name__
+
+
+def _config(files: Iterable[_File]) -> str:
+    text = next((data.decode("utf-8", "replace") for name, data in files if name == "config" and data is not None), "")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+@remembered
+def _leaves(files: tuple[_File, ...]) -> dict[str, str]:
+    """Leaves of a repository that is made of these entries; None stands for a folder."""
     leaves = Leaves()
-    config = damaged = ""
+    damaged = ""
     try:
         with scratch() as copy:
-            try:
-                _copy(git, below, copy / ".git")
-            finally:
-                with suppress(FileNotFoundError):
-                    config = (copy / ".git" / "config").read_text(encoding="utf-8", errors="replace")
+            for name, data in files:
+                if data is None:
+                    (copy / ".git" / name).mkdir()
+                else:
+                    (copy / ".git" / name).write_bytes(data)
             with Repo(str(copy)) as repository:
                 _read(repository, leaves)
-    except _Damaged as error:
-        damaged = str(error)
     except Exception as error:  # whatever a damaged repository makes the reader raise
-        damaged = type(error).__name__
-    return dict(leaves) | {"config": config} | ({"damaged": damaged} if damaged else {})
+        damaged = _why(error)
+    return dict(leaves) | {"config": _config(files)} | ({"damaged": damaged} if damaged else {})
 
 
-def _copy(git: Path, below: Path, copy: Path) -> None:
-    """Copy what is read of it.
+def _collect(git: Path, below: Path, files: list[_File]) -> None:
+    """Add what is read of it, folders before what is in them.
 
     Raises:
         _Damaged: an entry would make the reader look outside the sandbox, or wait for ever, or is too large.
-        OSError: an entry went while it was copied.
+        OSError: an entry went while it was read.
     """
     count = size = 0
     for here, folders, others in walk(git, below):
         if not here:
             folders[:] = [entry for entry in folders if entry.name not in UNREAD]
-        (copy / here).mkdir()
+        files.append((here, None))
         count += 1 + len(others)
         if count > MAX_FILES:
             raise _Damaged(f"more than {MAX_FILES} entries")
@@ -108,7 +132,7 @@ def _copy(git: Path, below: Path, copy: Path) -> None:
             size += len(data)
             if len(data) > (MAX_SHORTENED if name == "index" and data[4:8] == b"\0\0\0\4" else most):
                 raise _Damaged(f"too large: {name}")
-            (copy / name).write_bytes(data)
+            files.append((name, data))
             if name in CONFIGS and INCLUDE.search(data):
                 raise _Damaged(f"include in {name}")
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from rise_bench.ground.front_matter import markdown_leaves
 from rise_bench.ground.leaves import Unreadable, ics_leaves, json_leaves, jsonl_leaves, sqlite_leaves
 from rise_bench.ground.office import office_leaves, xlsx_leaves
+from rise_bench.ground.remember import remembered
 from rise_bench.ground.repository import repository_leaves
 from rise_bench.ground.secrets import Redactor
 from rise_bench.ground.tree import open_plain, read_link, walk
@@ -45,6 +46,9 @@ FRONT = (b"---", b"\xef\xbb\xbf---")
 
 MAX_PARSED = 64 * 1024 * 1024
 """Bytes up to which a structured file is taken apart."""
+
+SQLITE = b"SQLite format 3\0"
+LINES = {".jsonl", ".ndjson"}
 
 MAX_FILES = 20_000
 MAX_READ = 1 << 30
@@ -214,30 +218,38 @@ class State:
         except OSError:
             return b""
 
-    def _parts(self, path: Path, relative: str, data: bytes) -> Leaves | None:
+    def _parts(self, path: Path, relative: str, data: bytes) -> Mapping[str, str] | None:
         """The file taken apart by its kind, None where it has no known one or is broken."""
         suffix = path.suffix.lower()
-        try:
-            if data.startswith(b"SQLite format 3\0"):
-                return sqlite_leaves(data, self._log_of(path))
-            if not data and suffix in {".db", ".sqlite", ".sqlite3"}:
-                return {}  # what SQLite leaves behind where a database was only looked for
-            if suffix in {".json", ".geojson"}:
-                return json_leaves(data)
-            if suffix in {".jsonl", ".ndjson"}:
-                fields = next(
-                    (keys for glob, keys in self._rules.keys.items() if fnmatch.fnmatchcase(relative, glob)), ()
-                )
-                return jsonl_leaves(data, fields)
-            if suffix == ".ics":
-                return ics_leaves(data)
-            if suffix in {".xlsx", ".xlsm"}:
-                return xlsx_leaves(data)
-            if suffix in {".docx", ".pptx", ".odt", ".ods", ".odp"}:
-                return office_leaves(data)
-        except (Unreadable, ValueError, RecursionError):  # the last two: what only a hostile file brings about
-            return None
+        keys: tuple[str, ...] = ()
+        log = b""
+        if data.startswith(SQLITE):
+            log = self._log_of(path)
+        elif suffix in LINES:
+            keys = next((keys for glob, keys in self._rules.keys.items() if fnmatch.fnmatchcase(relative, glob)), ())
+        return _taken_apart(suffix, data, log, tuple(keys))
+
+
+@remembered
+def _taken_apart(suffix: str, data: bytes, log: bytes, keys: tuple[str, ...]) -> Leaves | None:
+    try:
+        if data.startswith(SQLITE):
+            return sqlite_leaves(data, log)
+        if not data and suffix in {".db", ".sqlite", ".sqlite3"}:
+            return {}  # what SQLite leaves behind where a database was only looked for
+        if suffix in {".json", ".geojson"}:
+            return json_leaves(data)
+        if suffix in LINES:
+            return jsonl_leaves(data, keys)
+        if suffix == ".ics":
+            return ics_leaves(data)
+        if suffix in {".xlsx", ".xlsm"}:
+            return xlsx_leaves(data)
+        if suffix in {".docx", ".pptx", ".odt", ".ods", ".odp"}:
+            return office_leaves(data)
+    except (Unreadable, ValueError, RecursionError):  # the last two: what only a hostile file brings about
         return None
+    return None
 
 
 def _encodable(text: str) -> str:
@@ -265,14 +277,20 @@ def _plain(data: bytes) -> str:
 
 def _markdown(relative: str, data: bytes) -> Leaves:
     """The text under the file's own path, and each field of a front matter beside it."""
-    if len(data) <= MAX_TEXT and data.startswith(FRONT):
-        try:
-            below, fields = markdown_leaves(data)
-        except (Unreadable, ValueError, RecursionError):  # the last two: what only a hostile file brings about
-            pass
-        else:
-            return {relative: below} | {f"{relative}#{part}": text for part, text in fields.items()}
+    parts = _front_matter(data) if len(data) <= MAX_TEXT and data.startswith(FRONT) else None
+    if parts is not None:
+        return {f"{relative}{part}": text for part, text in parts.items()}
     return {relative: _plain(data)}
+
+
+@remembered
+def _front_matter(data: bytes) -> Leaves | None:
+    """The fields as `#POINTER`, and under no name the text below; None where the front matter is broken."""
+    try:
+        below, fields = markdown_leaves(data)
+    except (Unreadable, ValueError, RecursionError):  # the last two: what only a hostile file brings about
+        return None
+    return {"": below} | {f"#{pointer}": text for pointer, text in fields.items()}
 
 
 def _hash_file(file: BufferedReader) -> str:

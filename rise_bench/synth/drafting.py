@@ -91,9 +91,7 @@ class Drafting:
         context, running = self._context, self._running
         turns = [*self._composed(primitives), *self._proposed()][: self._limit]
         # those of the same servers one after the other: what runs is kept running
-        virtual = {
-            chain_key(one.chain): one.chain for one in sorted(turns, key=lambda one: servers_of(one.chain.calls))
-        }
+        virtual = {chain_key(one.chain): one.chain for one in sorted(turns, key=_place)}
         ran = running.made("reproduce", "reproduced", Chain, virtual, steps.reproduce_step(context))
         calls = {one.digest(): one for chain in ran for one in self.of_hand(chain)}
         step = steps.ground_step(context, self.listed, [*primitives, *calls.values()])
@@ -137,6 +135,11 @@ class Drafting:
         proposed = self._context.proposed_of(chain)
         texts = ", ".join(f"{call}:{place}" for call, place in sorted(self._context.dictated_in(chain)))
         return f"{chain_key(chain)} {proposed.digest()[:16] if proposed else ''} {texts}".rstrip()
+
+
+def _place(one: Parted) -> tuple[list[str], str, str]:
+    """Chains of the same servers in the same world follow each other, so that those servers can go on running."""
+    return servers_of(one.chain.calls), one.chain.world.setup, one.chain.world.now
 
 
 def grouped(some: Sequence[T], name: Callable[[T], K]) -> dict[K, list[T]]:

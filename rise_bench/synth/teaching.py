@@ -13,8 +13,9 @@ from rise_bench.synth.gates.balance import balanced
 from rise_bench.synth.gates.callonly import LIMIT, CallOnly, call_only
 from rise_bench.synth.gates.detection import Detection, detection
 from rise_bench.synth.gates.parting import Parting
+from rise_bench.synth.gates.thinning import thinned
 from rise_bench.synth.keys import chain_key
-from rise_bench.synth.output.training import Counts, Lesson, Material, Wording, spread
+from rise_bench.synth.output.training import Counts, Lesson, Material, Rejected, Wording, spread
 from rise_bench.synth.records import Draft, Entity, World
 from rise_bench.synth.running import Running
 from rise_bench.types import Task
@@ -30,6 +31,8 @@ class Checked:
 
     detection: Detection
     call_only: CallOnly
+    call_only_before: CallOnly
+    """Before gate 7."""
 
 
 def lessons(
@@ -57,29 +60,53 @@ def lessons(
         inputs[f"{task.id} {task.digest()[:16]}"] = (task, behind, worlds[origin])
     made = running.made("negate", "with departures", Lesson, inputs, steps.lesson_step(context, listed))
     by_id = {task.id: task for task in tasks}
-    found = [(one.negative, by_id[lesson.task]) for lesson in made for one in lesson.rejected]
-    kept, gone = balanced(found, seed=seed)
-    running.count("balance", "departures balanced", len(found), len(kept), gone)
-    stay = {one.digest() for one in kept}
+    every = [one for lesson in made for one in lesson.rejected]
+    level = _level(running, "departures balanced", every, by_id, seed)
+    thin = thinned([one.pair for one in level], seed=seed)
+    running.count("blind", "departures not given away", len(level), len(thin.kept), thin.dropped)
+    stay = {id(one) for one in _level(running, "departures kept", [level[i] for i in thin.kept], by_id, seed)}
     left = [
-        lesson.model_copy(update={"rejected": tuple(one for one in lesson.rejected if one.negative.digest() in stay)})
+        lesson.model_copy(update={"rejected": tuple(one for one in lesson.rejected if id(one) in stay)})
         for lesson in made
     ]
-    return {lesson.task: lesson for lesson in left}, _checks(running, context, by_id, made, left)
+    return {lesson.task: lesson for lesson in left}, _checks(running, context, by_id, made, left, thin.before)
+
+
+def _level(
+    running: Running, word: str, found: Sequence[Rejected], tasks: Mapping[str, Task], seed: int
+) -> list[Rejected]:
+    """Gate 6, counted in the funnel as `word`."""
+    kept, gone = balanced([(one.negative, tasks[one.negative.task]) for one in found], seed=seed)
+    running.count("balance", word, len(found), len(kept), gone)
+    stay = {one.digest() for one in kept}
+    return [one for one in found if one.negative.digest() in stay]
 
 
 def _checks(
-    running: Running, context: Context, tasks: Mapping[str, Task], made: Sequence[Lesson], left: Sequence[Lesson]
+    running: Running,
+    context: Context,
+    tasks: Mapping[str, Task],
+    made: Sequence[Lesson],
+    left: Sequence[Lesson],
+    before: CallOnly,
 ) -> Checked:
-    """How well the scores tell departures, of all that passed the gates; how well the calls alone do, of what is left."""
+    """How well the scores tell departures, of all that passed gates 1 to 5; how well the calls alone do, of what is left.
+
+    Args:
+        before: how well the calls alone did on what was balanced.
+    """
     seed = context.loaded.recipe.seed
     references = [(lesson.task, score(tasks[lesson.task], lesson.chosen, context.ground)[1].value) for lesson in made]
     found = detection((one.negative for lesson in made for one in lesson.rejected), references)
     blind = call_only([one.pair for lesson in left for one in lesson.rejected], seed=seed)
     verdict = {"refused": blind.reason, "artefacts": blind.artefacts, "limit": LIMIT}
-    told = {"acc_intent": asdict(found), "call_only": asdict(blind) | verdict}
+    told = {
+        "acc_intent": asdict(found),
+        "call_only": asdict(blind) | verdict,
+        "call_only_before": asdict(before) | {"artefacts": before.artefacts},
+    }
     running.folder.write("checks.json", json.dumps(told, indent=1, ensure_ascii=False) + "\n")
-    return Checked(found, blind)
+    return Checked(found, blind, before)
 
 
 def train(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scipy.stats import binomtest
@@ -12,7 +12,7 @@ from rise_bench.synth.gates.extra import INSTALL, learners
 from rise_bench.synth.records import Pair
 from rise_bench.types import Assistant, canonical
 
-__all__ = ["LEAST_PAIRS", "LEAST_TASKS", "LIMIT", "CallOnly", "Rate", "call_only"]
+__all__ = ["LEAST_PAIRS", "LEAST_TASKS", "LIMIT", "CallOnly", "Rate", "blind_wins", "call_only", "rates"]
 
 FOLDS = 5
 LEAST_PAIRS, LEAST_TASKS = 30, 15
@@ -67,29 +67,46 @@ def call_only(pairs: Sequence[Pair], *, seed: int = 0) -> CallOnly:
 
     Features are of the call alone: tool, names, types and lengths of arguments, character n-grams of their values.
     """
-    used = [pair for pair in pairs if pair.chosen.tool_calls and pair.rejected.tool_calls]
-    groups = [pair.task for pair in used]
+    return rates(pairs, blind_wins(pairs, seed=seed))
+
+
+def blind_wins(pairs: Sequence[Pair], *, seed: int = 0) -> dict[int, float] | None:
+    """Number of each pair whose two sides both call something -> 1 where the rejected call looked the more rejected to a
+    classifier that was trained on other tasks, 0 where the chosen one did, 0.5 at a tie.
+
+    None where there are too few pairs to train on, or scikit-learn is not there.
+    """
+    used = _used(pairs)
+    groups = [pairs[i].task for i in used]
     module = learners()
     if module is None or _few(len(used), len(set(groups))):
-        wins: list[float] | None = None
-    else:
-        sides = [(_read(pair.chosen), _read(pair.rejected)) for pair in used]
-        wins = module.wins(sides, groups, FOLDS, seed).tolist()
+        return None
+    sides = [(_read(pairs[i].chosen), _read(pairs[i].rejected)) for i in used]
+    return dict(zip(used, module.wins(sides, groups, FOLDS, seed).tolist(), strict=True))
+
+
+def rates(pairs: Sequence[Pair], wins: Mapping[int, float] | None) -> CallOnly:
+    """What `blind_wins` of these pairs come to, over all and by operator."""
     members: dict[str, list[int]] = defaultdict(list)
-    for number, pair in enumerate(used):
-        members[pair.operator].append(number)
+    used = _used(pairs)
+    for number in used:
+        members[pairs[number].operator].append(number)
     return CallOnly(
-        all=_rate(list(range(len(used))), groups, wins),
-        by_operator={name: _rate(some, groups, wins) for name, some in sorted(members.items())},
+        all=_rate(used, pairs, wins),
+        by_operator={name: _rate(some, pairs, wins) for name, some in sorted(members.items())},
     )
+
+
+def _used(pairs: Sequence[Pair]) -> list[int]:
+    return [i for i, pair in enumerate(pairs) if pair.chosen.tool_calls and pair.rejected.tool_calls]
 
 
 def _few(pairs: int, tasks: int) -> bool:
     return pairs < LEAST_PAIRS or tasks < LEAST_TASKS
 
 
-def _rate(members: Sequence[int], groups: Sequence[str], wins: Sequence[float] | None) -> Rate:
-    tasks = len({groups[i] for i in members})
+def _rate(members: Sequence[int], pairs: Sequence[Pair], wins: Mapping[int, float] | None) -> Rate:
+    tasks = len({pairs[i].task for i in members})
     if _few(len(members), tasks):
         note = f"not enough rows: {len(members)} pairs of {tasks} tasks, {LEAST_PAIRS} of {LEAST_TASKS} are needed"
         return Rate(len(members), tasks, note=note)
