@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from rise_bench.errors import Fault, InputError
 from rise_bench.model.oracle import final_message
 from rise_bench.mutations import mutated, near_misses
-from rise_bench.played import Played, Runner, compared, failure, idle_reads, run_calls, trajectory_of
+from rise_bench.played import Played, Runner, compared, failure, idle_reads, run_calls, run_key, steadied, trajectory_of
 from rise_bench.refs import at, resolve
 from rise_bench.score import score
 from rise_bench.score.answer import derive, is_value_of
@@ -217,7 +217,7 @@ def _record(proof: Proof, first: Played, second: Played) -> None:
     changes = _with_rules(proof.task, both.state or (), first)
     proof.task = proof.task.model_copy(
         update={
-            "recorded": tuple(first.values()),
+            "recorded": steadied(first.values(), both.volatile, run_key(proof.task)),
             "volatile": both.volatile,
             "reference_state": None if both.state is None else changes,
         }

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from rise_bench import plugins
 from rise_bench.errors import GroundFault
-from rise_bench.played import run_calls
+from rise_bench.played import run_calls, steadied
 from rise_bench.store import load_suite
 from rise_bench.synth.chains.compose import Plan, compose
 from rise_bench.synth.chains.reproduce import reproduce
@@ -236,3 +236,24 @@ def test_chains_of_real_servers_reproduce(grounds: tuple[GroundSource, GroundSou
     assert any(len({tool.partition(".")[0] for tool in made.tools}) > 1 for made in kept), "none across servers"
     assert max(len(made.calls) for made in kept) >= 4
     assert all(len(made.recorded) == len(made.calls) and made.state is not None for made in kept)
+
+
+# --- ids that servers generate ----------------------------------------------------------------------------------------
+
+ONE, TWO, OTHER = (f"{n}2f0c3a4-6b1d-4c8e-9f00-aabbccddee0{n}" for n in (1, 2, 3))
+
+
+def test_generated_ids_are_the_same_in_every_recording_and_others_stay() -> None:
+    def run(new: str, then: str) -> list[JsonValue]:
+        return [{"uid": new, "of": OTHER}, f"moved {new} beside {OTHER}", {"made": [then, 1.0]}]
+
+    volatile = ("result:0:/uid", "result:2:/made/0", "result:2:/gone", "state:calendar/x", "result:7:")
+    first, second = (steadied(run(*ids), volatile, "key") for ids in ((ONE, TWO), (TWO, ONE)))
+    assert first == second
+    assert ONE not in str(first) and TWO not in str(first) and str(first).count(OTHER) == 2
+    named = first[0]["uid"]  # type: ignore[index,call-overload]
+    assert first[1] == f"moved {named} beside {OTHER}"
+    assert first[2] != [named, 1.0]
+    assert steadied(first, volatile, "key") == first
+    assert steadied(run(ONE, TWO), volatile, "another") != first
+    assert steadied(run(ONE, TWO), (), "key") == tuple(run(ONE, TWO))

@@ -24,7 +24,7 @@ from rise_bench.ground.tree import open_plain, read_link, walk
 from rise_bench.refs import ROOT
 from rise_bench.types import StateChange
 
-__all__ = ["IGNORED", "Rules", "Snapshot", "State", "difference"]
+__all__ = ["IGNORED", "UUID", "Rules", "Snapshot", "State", "difference"]
 
 IGNORED = (
     ".cache/**",
