@@ -44,6 +44,7 @@ __all__ = [
     "run_in_a_row",
     "run_key",
     "steadied",
+    "steadied_run",
     "trajectory_of",
 ]
 
@@ -217,19 +218,40 @@ def steadied(values: Sequence[JsonValue], volatile: Iterable[str], key: str) -> 
         volatile: as `Task.volatile`; an id (UUID) that occurs in none of these leaves is not generated.
         key: what was run: its k-th generated id is always the same.
     """
-    steady: dict[str, str] = {}
+    generated: list[str] = []
     for name in volatile:
         kind, _, rest = name.partition(":")
         number, _, pointer = rest.partition(":")
         if kind == "result" and int(number) < len(values):
-            for found in UUID.findall(_text_at(values[int(number)], pointer)):
-                steady.setdefault(found, str(uuid.uuid5(uuid.NAMESPACE_OID, f"{key} {len(steady)}")))
-    return tuple(_renamed(value, steady) for value in values)
+            generated += UUID.findall(_text_at(values[int(number)], pointer))
+    names = _steady_ids(generated, key)
+    return tuple(_renamed(value, names) for value in values)
+
+
+def steadied_run(trajectory: Trajectory, known: str, key: str) -> Trajectory:
+    """The trajectory with the ids that servers generated in it replaced as by `steadied`.
+
+    Args:
+        known: text with every id that was there before the run.
+        key: as in `steadied`.
+    """
+    before = set(UUID.findall(known))
+    results = [message for message in trajectory.messages if isinstance(message, ToolResult)]
+    generated = [found for one in results for found in UUID.findall(one.content) if found not in before]
+    if not generated:
+        return trajectory
+    return Trajectory.model_validate(_renamed(trajectory.model_dump(mode="json"), _steady_ids(generated, key)))
 
 
 def run_key(task: Task) -> str:
     """Fixture, clock and calls of a task, as a key for `steadied`."""
     return canonical([task.setup, task.now, [call.model_dump(mode="json") for call in task.reference]])
+
+
+def _steady_ids(generated: Iterable[str], key: str) -> dict[str, str]:
+    """Each id, in order, to the one that stands for it."""
+    distinct = dict.fromkeys(generated)
+    return {found: str(uuid.uuid5(uuid.NAMESPACE_OID, f"{key} {k}")) for k, found in enumerate(distinct)}
 
 
 def _text_at(value: JsonValue, pointer: str) -> str:

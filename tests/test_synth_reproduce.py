@@ -11,12 +11,24 @@ from pydantic import JsonValue
 
 from rise_bench import plugins
 from rise_bench.errors import GroundFault
-from rise_bench.played import run_calls, steadied
+from rise_bench.played import run_calls, steadied, steadied_run
 from rise_bench.store import load_suite
 from rise_bench.synth.chains.compose import Plan, compose
 from rise_bench.synth.chains.reproduce import reproduce
 from rise_bench.synth.records import Chain, Dropped, Primitive, World
-from rise_bench.types import Call, GroundSession, GroundSource, StateChange, Task, Tool, ToolCall, ToolResult
+from rise_bench.types import (
+    Assistant,
+    Call,
+    GroundSession,
+    GroundSource,
+    StateChange,
+    Task,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Trajectory,
+    User,
+)
 
 TOY = World(setup="desk", now=toy.NOW, servers=("files",))
 
@@ -257,3 +269,29 @@ def test_generated_ids_are_the_same_in_every_recording_and_others_stay() -> None
     assert steadied(first, volatile, "key") == first
     assert steadied(run(ONE, TWO), volatile, "another") != first
     assert steadied(run(ONE, TWO), (), "key") == tuple(run(ONE, TWO))
+
+
+def test_a_run_told_again_has_the_same_ids_in_calls_results_and_words() -> None:
+    def run(new: str) -> Trajectory:
+        made = ToolCall(id="0", tool="s.add", arguments={"beside": OTHER})
+        used = ToolCall(id="1", tool="s.move", arguments={"uid": new})
+        return Trajectory(
+            task="t",
+            mode="live",
+            messages=(
+                User(content="Add it."),
+                Assistant(tool_calls=(made,)),
+                ToolResult(call_id="0", tool="s.add", content=f"added {new} beside {OTHER}"),
+                Assistant(tool_calls=(used,)),
+                ToolResult(call_id="1", tool="s.move", content="moved"),
+                Assistant(content=f"It is {new}."),
+            ),
+        )
+
+    first, second = (steadied_run(run(new), OTHER, "key") for new in (ONE, TWO))
+    assert first == second
+    assert str(first).count(OTHER) == 2
+    (steady,) = steadied([ONE], ["result:0:"], "key")
+    assert first.messages[-1].content == f"It is {steady}."
+    assert first.messages[3].tool_calls[0].arguments == {"uid": steady}  # type: ignore[union-attr]
+    assert steadied_run(run(ONE), f"{OTHER} {ONE}", "key") == run(ONE)
