@@ -35,6 +35,9 @@ __all__ = ["Finding", "Proof", "check_tasks", "prove", "prove_recorded"]
 
 Severity = Literal["refused", "warning"]
 
+MOST_TOLERANCE = 0.01
+"""Relative tolerance of a fact beyond which values that are not the fact would pass as it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -204,6 +207,8 @@ def _complete_written_badly(task: Task, tools: dict[str, Tool]) -> Iterable[str]
     for fact in task.answer:
         if any(is_value_of(value, fact) for value in fact.competing):
             yield f"fact {fact.value!r} competes with itself"
+        if fact.tolerance > MOST_TOLERANCE:
+            yield f"fact {fact.value!r} has the relative tolerance {fact.tolerance:g}, the most is {MOST_TOLERANCE:g}"
 
 
 # --- recording --------------------------------------------------------------------------------------------------------
