@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from rise_bench.errors import Fault, InputError
 from rise_bench.model.oracle import final_message
 from rise_bench.mutations import mutated, near_misses
-from rise_bench.played import Played, Runner, compared, failure, idle_reads, run_calls, trajectory_of
+from rise_bench.played import Played, Runner, compared, failure, idle_reads, run_calls, run_key, steadied, trajectory_of
 from rise_bench.refs import at, resolve
 from rise_bench.score import score
 from rise_bench.score.answer import derive, is_value_of
@@ -34,6 +34,9 @@ from rise_bench.types import (
 __all__ = ["Finding", "Proof", "check_tasks", "prove", "prove_recorded"]
 
 Severity = Literal["refused", "warning"]
+
+MOST_TOLERANCE = 0.01
+"""Relative tolerance of a fact beyond which values that are not the fact would pass as it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +207,8 @@ def _complete_written_badly(task: Task, tools: dict[str, Tool]) -> Iterable[str]
     for fact in task.answer:
         if any(is_value_of(value, fact) for value in fact.competing):
             yield f"fact {fact.value!r} competes with itself"
+        if fact.tolerance > MOST_TOLERANCE:
+            yield f"fact {fact.value!r} has the relative tolerance {fact.tolerance:g}, the most is {MOST_TOLERANCE:g}"
 
 
 # --- recording --------------------------------------------------------------------------------------------------------
@@ -217,7 +222,7 @@ def _record(proof: Proof, first: Played, second: Played) -> None:
     changes = _with_rules(proof.task, both.state or (), first)
     proof.task = proof.task.model_copy(
         update={
-            "recorded": tuple(first.values()),
+            "recorded": steadied(first.values(), both.volatile, run_key(proof.task)),
             "volatile": both.volatile,
             "reference_state": None if both.state is None else changes,
         }

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+import json
+import uuid
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import JsonValue
 
+from rise_bench.errors import InputError
 from rise_bench.ground.offer import mask_root
-from rise_bench.refs import escape, resolve, result_value, substitute_root
+from rise_bench.ground.state import UUID
+from rise_bench.refs import at, escape, resolve, result_value, substitute_root
 from rise_bench.rollout import play
 from rise_bench.score.calls import tools_of
 from rise_bench.types import (
@@ -25,6 +29,7 @@ from rise_bench.types import (
     ToolResult,
     Trajectory,
     User,
+    canonical,
 )
 
 __all__ = [
@@ -37,6 +42,9 @@ __all__ = [
     "idle_reads",
     "run_calls",
     "run_in_a_row",
+    "run_key",
+    "steadied",
+    "steadied_run",
     "trajectory_of",
 ]
 
@@ -200,3 +208,62 @@ def trajectory_of(task: Task, played: Played, message: str) -> Trajectory:
         values.append(result_value(result))
     messages.append(Assistant(content=message))
     return Trajectory(task=task.id, mode="live", messages=tuple(messages), root=played.root, end_state=played.state)
+
+
+def steadied(values: Sequence[JsonValue], volatile: Iterable[str], key: str) -> tuple[JsonValue, ...]:
+    """The result values with the ids that servers generated for this run replaced by ids that are always the same.
+
+    Args:
+        values: of each call, in order.
+        volatile: as `Task.volatile`; an id (UUID) that occurs in none of these leaves is not generated.
+        key: what was run: its k-th generated id is always the same.
+    """
+    generated: list[str] = []
+    for name in volatile:
+        kind, _, rest = name.partition(":")
+        number, _, pointer = rest.partition(":")
+        if kind == "result" and int(number) < len(values):
+            generated += UUID.findall(_text_at(values[int(number)], pointer))
+    names = _steady_ids(generated, key)
+    return tuple(_renamed(value, names) for value in values)
+
+
+def steadied_run(trajectory: Trajectory, known: str, key: str) -> Trajectory:
+    """The trajectory with the ids that servers generated in it replaced as by `steadied`.
+
+    Args:
+        known: text with every id that was there before the run.
+        key: as in `steadied`.
+    """
+    before = set(UUID.findall(known))
+    results = [message for message in trajectory.messages if isinstance(message, ToolResult)]
+    generated = [found for one in results for found in UUID.findall(one.content) if found not in before]
+    if not generated:
+        return trajectory
+    return Trajectory.model_validate(_renamed(trajectory.model_dump(mode="json"), _steady_ids(generated, key)))
+
+
+def run_key(task: Task) -> str:
+    """Fixture, clock and calls of a task, as a key for `steadied`."""
+    return canonical([task.setup, task.now, [call.model_dump(mode="json") for call in task.reference]])
+
+
+def _steady_ids(generated: Iterable[str], key: str) -> dict[str, str]:
+    """Each id, in order, to the one that stands for it."""
+    distinct = dict.fromkeys(generated)
+    return {found: str(uuid.uuid5(uuid.NAMESPACE_OID, f"{key} {k}")) for k, found in enumerate(distinct)}
+
+
+def _text_at(value: JsonValue, pointer: str) -> str:
+    try:
+        return canonical(at(value, pointer))
+    except InputError:  # only the other run has such a leaf
+        return ""
+
+
+def _renamed(value: JsonValue, names: Mapping[str, str]) -> JsonValue:
+    if not names:
+        return value
+    text = UUID.sub(lambda match: names.get(match.group(), match.group()), json.dumps(value, ensure_ascii=False))
+    renamed: JsonValue = json.loads(text)
+    return renamed

@@ -204,6 +204,7 @@ class Fact(Record):
     """Values that mutated calls would have given, recorded by `tasks check`, plus those the author named."""
     derive: Derivation | None = None
     tolerance: float = Field(default=1e-6, ge=0)
+    """For `number`: relative; above a hundredth `tasks check` refuses it, for a value nearby would pass as well."""
 
 
 class StateChange(Record):

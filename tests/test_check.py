@@ -64,6 +64,13 @@ def test_a_task_whose_near_miss_ends_the_same_is_refused() -> None:
     assert "same outcome" in refused(same)
 
 
+def test_a_tolerance_that_takes_in_other_values_is_refused() -> None:
+    """`36.26 +- 0.3` written as a relative tolerance takes a third of the values beside it for the fact."""
+    (total,) = toy.TOTAL.answer
+    assert "relative tolerance 0.3" in refused(but(toy.TOTAL, answer=(total.model_copy(update={"tolerance": 0.3}),)))
+    assert proof(but(toy.TOTAL, answer=(total.model_copy(update={"tolerance": 0.0005}),))).holds
+
+
 def test_a_fact_that_is_not_what_the_reference_gives_is_refused() -> None:
     wrong = Fact(
         value=4, type="number", about=("invoices",), derive=Derivation(op="count", pattern=r"invoice-\d+\.txt")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from dulwich.repo import Repo
 
-from rise_bench.errors import InputError
+from rise_bench.errors import GroundFault, InputError
+from rise_bench.ground import fixture as fixture_module
 from rise_bench.ground.fixture import Fixtures, materialise
 from rise_bench.ground.folders import PREFIX
 
@@ -127,6 +129,28 @@ def test_built_fixtures_go_when_they_are_closed_and_bad_ones_leave_nothing(
     assert [path.name.startswith(PREFIX) for path in temp.iterdir()] == [True]
     fixtures.close()
     assert list(temp.iterdir()) == []
+
+
+def test_nothing_is_filled_or_built_once_closed(fixture: Path, target: Path) -> None:
+    fixtures = Fixtures(fixture.parent)
+    fixtures.close()
+    with pytest.raises(GroundFault, match="the ground is closed"):
+        fixtures.fill("fixture", target, "")
+
+
+def test_many_threads_fill_from_one_building(fixture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+    build = fixture_module._build
+    monkeypatch.setattr(fixture_module, "_build", lambda *given: (built.append("x"), build(*given))[1])
+    fixtures = Fixtures(fixture.parent)
+    targets = [tmp_path / f"t{number}" for number in range(12)]
+    for one in targets:
+        one.mkdir()
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda one: fixtures.fill("fixture", one, "/r"), targets))
+    fixtures.close()
+    assert built == ["x"]
+    assert all(tree(one) == tree(targets[0]) for one in targets)
 
 
 def test_a_fixture_without_anything_but_files_needs_no_build_file(tmp_path: Path, target: Path) -> None:

@@ -170,7 +170,7 @@ def test_a_twin_that_cannot_be_done_names_the_capability_first() -> None:
 # --- without the extra ------------------------------------------------------------------------------------------------
 
 
-def test_without_scikit_learn_two_figures_are_missing_and_it_is_said_how_to_get_them(
+def test_without_scikit_learn_it_is_said_what_is_missing_and_how_to_get_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     texts = {"train": ["Read the plan."], "dev": ["Read the plans."]}

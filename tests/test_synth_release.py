@@ -272,6 +272,19 @@ def test_every_chain_is_told_once_before_any_is_told_twice(tmp_path: Path) -> No
     assert {name.split("-")[1] for name in ids[:8]} == {"0"}
 
 
+def test_every_reject_is_told_once_before_any_is_told_twice(tmp_path: Path) -> None:
+    """A cut that took rejects in the order of their operators would undo what was balanced."""
+    some = [material(f"c{n}", rejects=1 + n % 5) for n in range(8)]
+    spread(tmp_path, some, GROUND, SETTINGS, 1)
+    ids = [row["id"].rsplit("-", 3) for row in rows(tmp_path / "pairs.train.jsonl")]
+    rejects = sum(len(one.lesson.rejected) for one in some)
+    first = {(name, which) for name, _, _, which in ids[:rejects]}
+    assert len(first) == rejects == 21
+    assert {wording for _, wording, _, _ in ids[:rejects]} == {"0"}
+    assert {wording for _, wording, _, _ in ids[rejects:]} == {"1"}
+    assert [which for _, _, _, which in ids[:rejects]] != sorted(which for _, _, _, which in ids[:rejects])
+
+
 def test_distinct_counts_stand_beside_the_totals(tmp_path: Path) -> None:
     counts = spread(tmp_path, [material(f"c{n}") for n in range(2)], GROUND, SETTINGS, 1)
     by_kind = {one.kind: one for one in counts}

@@ -11,12 +11,24 @@ from pydantic import JsonValue
 
 from rise_bench import plugins
 from rise_bench.errors import GroundFault
-from rise_bench.played import run_calls
+from rise_bench.played import run_calls, steadied, steadied_run
 from rise_bench.store import load_suite
 from rise_bench.synth.chains.compose import Plan, compose
 from rise_bench.synth.chains.reproduce import reproduce
 from rise_bench.synth.records import Chain, Dropped, Primitive, World
-from rise_bench.types import Call, GroundSession, GroundSource, StateChange, Task, Tool, ToolCall, ToolResult
+from rise_bench.types import (
+    Assistant,
+    Call,
+    GroundSession,
+    GroundSource,
+    StateChange,
+    Task,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Trajectory,
+    User,
+)
 
 TOY = World(setup="desk", now=toy.NOW, servers=("files",))
 
@@ -236,3 +248,50 @@ def test_chains_of_real_servers_reproduce(grounds: tuple[GroundSource, GroundSou
     assert any(len({tool.partition(".")[0] for tool in made.tools}) > 1 for made in kept), "none across servers"
     assert max(len(made.calls) for made in kept) >= 4
     assert all(len(made.recorded) == len(made.calls) and made.state is not None for made in kept)
+
+
+# --- ids that servers generate ----------------------------------------------------------------------------------------
+
+ONE, TWO, OTHER = (f"{n}2f0c3a4-6b1d-4c8e-9f00-aabbccddee0{n}" for n in (1, 2, 3))
+
+
+def test_generated_ids_are_the_same_in_every_recording_and_others_stay() -> None:
+    def run(new: str, then: str) -> list[JsonValue]:
+        return [{"uid": new, "of": OTHER}, f"moved {new} beside {OTHER}", {"made": [then, 1.0]}]
+
+    volatile = ("result:0:/uid", "result:2:/made/0", "result:2:/gone", "state:calendar/x", "result:7:")
+    first, second = (steadied(run(*ids), volatile, "key") for ids in ((ONE, TWO), (TWO, ONE)))
+    assert first == second
+    assert ONE not in str(first) and TWO not in str(first) and str(first).count(OTHER) == 2
+    named = first[0]["uid"]  # type: ignore[index,call-overload]
+    assert first[1] == f"moved {named} beside {OTHER}"
+    assert first[2] != [named, 1.0]
+    assert steadied(first, volatile, "key") == first
+    assert steadied(run(ONE, TWO), volatile, "another") != first
+    assert steadied(run(ONE, TWO), (), "key") == tuple(run(ONE, TWO))
+
+
+def test_a_run_told_again_has_the_same_ids_in_calls_results_and_words() -> None:
+    def run(new: str) -> Trajectory:
+        made = ToolCall(id="0", tool="s.add", arguments={"beside": OTHER})
+        used = ToolCall(id="1", tool="s.move", arguments={"uid": new})
+        return Trajectory(
+            task="t",
+            mode="live",
+            messages=(
+                User(content="Add it."),
+                Assistant(tool_calls=(made,)),
+                ToolResult(call_id="0", tool="s.add", content=f"added {new} beside {OTHER}"),
+                Assistant(tool_calls=(used,)),
+                ToolResult(call_id="1", tool="s.move", content="moved"),
+                Assistant(content=f"It is {new}."),
+            ),
+        )
+
+    first, second = (steadied_run(run(new), OTHER, "key") for new in (ONE, TWO))
+    assert first == second
+    assert str(first).count(OTHER) == 2
+    (steady,) = steadied([ONE], ["result:0:"], "key")
+    assert first.messages[-1].content == f"It is {steady}."
+    assert first.messages[3].tool_calls[0].arguments == {"uid": steady}  # type: ignore[union-attr]
+    assert steadied_run(run(ONE), f"{OTHER} {ONE}", "key") == run(ONE)

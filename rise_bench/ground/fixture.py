@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from dulwich.refs import Ref
 from dulwich.repo import Repo
 from pydantic import Field, ValidationError
 
-from rise_bench.errors import InputError
+from rise_bench.errors import GroundFault, InputError
 from rise_bench.ground.folders import drop, own_folder
 from rise_bench.refs import ROOT
 from rise_bench.types import Record
@@ -80,30 +81,42 @@ class Fixtures:
         self._folder = folder
         self._built: dict[str, tuple[Path, tuple[str, ...]]] = {}
         self._lock = threading.Lock()
+        self._closed = False
 
     def fill(self, name: str, target: Path, root: str) -> None:
         """As `materialise`.
 
         Raises:
             InputError: no such fixture, or a `build.yaml` that cannot be followed.
+            GroundFault: closed, maybe meanwhile.
         """
         with self._lock:
+            if self._closed:
+                raise GroundFault("the ground is closed")
             if name not in self._built:
                 self._built[name] = self._template(self._folder / name)
             template, naming = self._built[name]
-        for entry in os.scandir(template):
-            if entry.is_dir(follow_symlinks=False):
-                shutil.copytree(entry.path, target / entry.name, symlinks=True)
-            else:
-                shutil.copy2(entry.path, target / entry.name, follow_symlinks=False)
-        _name_root(target, naming, root)
+        try:
+            with os.scandir(template) as entries:
+                for entry in entries:  # one by one: the target keeps its own mode
+                    if entry.is_dir(follow_symlinks=False):
+                        shutil.copytree(entry.path, target / entry.name, symlinks=True)
+                    else:
+                        shutil.copy2(entry.path, target / entry.name, follow_symlinks=False)
+            _name_root(target, naming, root)
+        except (OSError, shutil.Error):
+            if self._closed:
+                raise GroundFault("the ground is closed") from None
+            raise
 
     def close(self) -> None:
         """Remove what was built. Doing so twice is harmless."""
         with self._lock:
-            for template, _ in self._built.values():
-                drop(template)
-            self._built.clear()
+            self._closed = True
+            built, self._built = list(self._built.values()), {}
+        with ExitStack() as last:  # one that cannot be removed keeps no other
+            for template, _ in built:
+                last.callback(drop, template)
 
     @staticmethod
     def _template(fixture: Path) -> tuple[Path, tuple[str, ...]]:

@@ -2,53 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Hashable, Mapping
+from functools import lru_cache, wraps
+from typing import ParamSpec, TypeVar
 
-__all__ = ["remembered"]
+__all__ = ["NotKept", "remembered"]
 
-MAX_BYTES = 64 * 1024
+MAX_HELD = 64 * 1024
 MAX_CHARACTERS = 256 * 1024
-"""Of a file (or the files of a repository), and of what it was taken apart into, up to which it is kept."""
+"""What a result may hang on (bytes, and names) and hold (characters) to be kept."""
 
 ENTRIES = 256
 
-Parts = Mapping[str, str] | None
+P = ParamSpec("P")
+R = TypeVar("R", bound=Mapping[str, str] | None)
 
 
-class _Large(Exception):
-    """Carries what is not kept past the cache."""
+class NotKept(Exception):
+    """Carries a result past the memory: raised instead of a return where something passing shaped the result."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Mapping[str, str] | None) -> None:
+        super().__init__("not kept")
         self.parts = parts
 
 
-def remembered(take: Callable[..., Parts]) -> Callable[..., Parts]:
-    """The function, which must depend on its arguments alone and whose results nobody may change, with a bounded memory.
+def remembered(take: Callable[P, R]) -> Callable[P, R]:
+    """The function with a bounded memory of its results, which nobody may change.
 
     Args:
-        take: the bytes that it is given decide, together, whether a result is kept.
+        take: hangs on its arguments alone, or raises `NotKept`; arguments are bytes, text, None and tuples of these.
     """
 
     @lru_cache(maxsize=ENTRIES)
-    def keep(*given: object) -> Parts:
-        parts = take(*given)
-        if sum(len(path) + len(text) for path, text in (parts or {}).items()) > MAX_CHARACTERS:
-            raise _Large(parts)
+    def keep(*given: Hashable) -> R:
+        parts = take(*given)  # type: ignore[call-arg,arg-type]  # as `call` was given them
+        if _characters(parts) > MAX_CHARACTERS:
+            raise NotKept(parts)
         return parts
 
-    def call(*given: object) -> Parts:
-        if _bytes(given) > MAX_BYTES:
-            return take(*given)
+    @wraps(take)
+    def call(*given: P.args, **named: P.kwargs) -> R:
         try:
-            return keep(*given)
-        except _Large as large:
-            return large.parts
+            return take(*given, **named) if named or _held(given) > MAX_HELD else keep(*given)
+        except NotKept as passing:
+            return passing.parts  # type: ignore[return-value]  # what `take` would have returned
 
     return call
 
 
-def _bytes(given: object) -> int:
-    if isinstance(given, bytes):
-        return len(given)
-    return sum(map(_bytes, given)) if isinstance(given, tuple) else 0
+def _characters(parts: Mapping[str, str] | None) -> int:
+    return sum(len(path) + len(text) for path, text in (parts or {}).items())
+
+
+def _held(given: object) -> int:
+    """About how many bytes the arguments take."""
+    if isinstance(given, tuple):
+        return 64 + sum(map(_held, given))
+    return len(given) if isinstance(given, bytes | str) else 0

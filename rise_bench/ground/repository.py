@@ -19,7 +19,7 @@ from dulwich.repo import Repo
 
 from rise_bench.ground.folders import scratch
 from rise_bench.ground.leaves import MAX_CHARACTERS, Leaves, Unreadable
-from rise_bench.ground.remember import remembered
+from rise_bench.ground.remember import NotKept, remembered
 from rise_bench.ground.tree import open_plain, walk
 
 __all__ = ["repository_leaves"]
@@ -76,7 +76,7 @@ def repository_leaves(git: Path, below: Path) -> dict[str, str]:
         _collect(git, below, files)
     except Exception as error:
         return {"config": _config(files), "damaged": _why(error)}
-    return dict(_leaves(tuple(files)) or {})
+    return dict(_leaves(tuple(files)))
 
 
 def _why(error: Exception) -> str:
@@ -92,7 +92,6 @@ def _config(files: Iterable[_File]) -> str:
 def _leaves(files: tuple[_File, ...]) -> dict[str, str]:
     """Leaves of a repository that is made of these entries; None stands for a folder."""
     leaves = Leaves()
-    damaged = ""
     try:
         with scratch() as copy:
             for name, data in files:
@@ -103,8 +102,11 @@ def _leaves(files: tuple[_File, ...]) -> dict[str, str]:
             with Repo(str(copy)) as repository:
                 _read(repository, leaves)
     except Exception as error:  # whatever a damaged repository makes the reader raise
-        damaged = _why(error)
-    return dict(leaves) | {"config": _config(files)} | ({"damaged": damaged} if damaged else {})
+        found = dict(leaves) | {"config": _config(files), "damaged": _why(error)}
+        if isinstance(error, (OSError, MemoryError, RecursionError)):
+            raise NotKept(found) from error
+        return found
+    return dict(leaves) | {"config": _config(files)}
 
 
 def _collect(git: Path, below: Path, files: list[_File]) -> None:
@@ -126,7 +128,8 @@ def _collect(git: Path, below: Path, files: list[_File]) -> None:
             name = f"{here}/{entry.name}" if here else entry.name
             if name in REDIRECTS or not entry.file:
                 raise _Damaged(name)
-            most = MAX_CONFIG if name in CONFIGS else MAX_BYTES - size if here else MAX_CHARACTERS
+            limit = MAX_CONFIG if name in CONFIGS else MAX_BYTES if here else MAX_CHARACTERS
+            most = max(0, min(MAX_BYTES - size, limit))
             with open_plain(Path(entry.path), below) as file:
                 data = file.read(most + 1)
             size += len(data)

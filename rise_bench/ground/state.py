@@ -6,6 +6,7 @@ import fnmatch
 import hashlib
 import os
 import re
+import sqlite3
 import stat
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,14 +18,14 @@ from typing import NamedTuple
 from rise_bench.ground.front_matter import markdown_leaves
 from rise_bench.ground.leaves import Unreadable, ics_leaves, json_leaves, jsonl_leaves, sqlite_leaves
 from rise_bench.ground.office import office_leaves, xlsx_leaves
-from rise_bench.ground.remember import remembered
+from rise_bench.ground.remember import NotKept, remembered
 from rise_bench.ground.repository import repository_leaves
 from rise_bench.ground.secrets import Redactor
 from rise_bench.ground.tree import open_plain, read_link, walk
 from rise_bench.refs import ROOT
 from rise_bench.types import StateChange
 
-__all__ = ["IGNORED", "Rules", "Snapshot", "State", "difference"]
+__all__ = ["IGNORED", "UUID", "Rules", "Snapshot", "State", "difference"]
 
 IGNORED = (
     ".cache/**",
@@ -49,6 +50,14 @@ MAX_PARSED = 64 * 1024 * 1024
 
 SQLITE = b"SQLite format 3\0"
 LINES = {".jsonl", ".ndjson"}
+KINDS = LINES | {
+    *(".db", ".sqlite", ".sqlite3", ".json", ".geojson", ".ics"),
+    *(".xlsx", ".xlsm", ".docx", ".pptx", ".odt", ".ods", ".odp"),
+}
+"""Suffixes of files that are taken apart; SQLite databases are known by how they begin, whatever they are called."""
+
+PASSING = (OSError, MemoryError, RecursionError, sqlite3.OperationalError)
+"""Failures that say nothing of a file: the disk was full, or the stack was deep already."""
 
 MAX_FILES = 20_000
 MAX_READ = 1 << 30
@@ -227,6 +236,8 @@ class State:
             log = self._log_of(path)
         elif suffix in LINES:
             keys = next((keys for glob, keys in self._rules.keys.items() if fnmatch.fnmatchcase(relative, glob)), ())
+        elif suffix not in KINDS:
+            return None
         return _taken_apart(suffix, data, log, tuple(keys))
 
 
@@ -247,7 +258,9 @@ def _taken_apart(suffix: str, data: bytes, log: bytes, keys: tuple[str, ...]) ->
             return xlsx_leaves(data)
         if suffix in {".docx", ".pptx", ".odt", ".ods", ".odp"}:
             return office_leaves(data)
-    except (Unreadable, ValueError, RecursionError):  # the last two: what only a hostile file brings about
+    except (Unreadable, ValueError, RecursionError) as error:  # the last two: what only a hostile file brings about
+        if isinstance(error.__cause__ or error, PASSING):
+            raise NotKept(None) from error
         return None
     return None
 
@@ -288,7 +301,9 @@ def _front_matter(data: bytes) -> Leaves | None:
     """The fields as `#POINTER`, and under no name the text below; None where the front matter is broken."""
     try:
         below, fields = markdown_leaves(data)
-    except (Unreadable, ValueError, RecursionError):  # the last two: what only a hostile file brings about
+    except (Unreadable, ValueError, RecursionError) as error:  # the last two: what only a hostile file brings about
+        if isinstance(error.__cause__ or error, PASSING):
+            raise NotKept(None) from error
         return None
     return {"": below} | {f"#{pointer}": text for pointer, text in fields.items()}
 

@@ -26,7 +26,7 @@ from rise_bench.synth.output.composition import composition
 from rise_bench.synth.output.suite import Released, release_evidence, release_suite
 from rise_bench.synth.output.training import Counts
 from rise_bench.synth.recipe import LoadedRecipe, load_recipe
-from rise_bench.synth.records import Draft, Primitive
+from rise_bench.synth.records import Draft, Dropped, Primitive
 from rise_bench.synth.requests.by_hand import worksheet
 from rise_bench.synth.requests.llm import Purse, Spent
 from rise_bench.synth.requests.recoverability import Recoverability, recoverability
@@ -280,13 +280,17 @@ class _Run:
         made = self._running.made("twins", "twins", Twin, inputs, steps.twin_step(self._context, self._drafting.listed))
         room = {"underspecified": wanted.underspecified, "infeasible": wanted.infeasible}
         kept: list[Twin] = []
+        gone: list[Dropped] = []
         by_origin = grouped(sorted(made, key=lambda one: steps.digest_of(one.task.id)), lambda one: one.origin)
         for twin in in_turn([by_origin[origin] for origin in sorted(by_origin, key=steps.digest_of)]):
-            wanted_still = by_hand or room.get(twin.task.kind, 0) > 0
-            if wanted_still and parting.adopt(twin.task, twin.origin):
+            if not by_hand and room.get(twin.task.kind, 0) <= 0:
+                gone.append(Dropped(stage="gate", what=twin.task.id, reason="enough of its kind"))
+            elif not parting.adopt(twin.task, twin.origin):
+                gone.append(Dropped(stage="gate", what=twin.task.id, reason="belongs to another part"))
+            else:
                 room[twin.task.kind] -= 1
                 kept.append(twin)
-        self._running.count("twins kept", "twins chosen", len(made), len(kept), ())
+        self._running.count("twins kept", "twins chosen", len(made), len(kept), gone)
         return kept
 
     def _training(self, worded: Sequence[Recovered], parting: Parting) -> None:

@@ -89,5 +89,8 @@ class Running:
             raise Until(name)
 
     def count(self, name: str, word: str, inputs: int, made: int, dropped: Iterable[Dropped]) -> None:
-        """Count a stage that keeps no rows: it follows from what is there."""
+        """Count a stage that keeps no rows, as it follows from what is there; what it drops stands in a file of its own."""
+        dropped = list(dropped)
+        lines = "".join(f"{one.model_dump_json()}\n" for one in dropped)
+        self.folder.write(f"{word.replace(' ', '-')}.dropped.jsonl", lines)
         self.funnel = self.funnel.with_level(counted(name, word, inputs, made, dropped))

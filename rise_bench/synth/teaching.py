@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from rise_bench.score import score
 from rise_bench.synth import steps
 from rise_bench.synth.context import Context
-from rise_bench.synth.gates.balance import balanced
+from rise_bench.synth.gates.balance import balanced, most_of_a_cell
 from rise_bench.synth.gates.callonly import LIMIT, CallOnly, call_only
 from rise_bench.synth.gates.detection import Detection, detection
 from rise_bench.synth.gates.parting import Parting
@@ -61,10 +61,11 @@ def lessons(
     made = running.made("negate", "with departures", Lesson, inputs, steps.lesson_step(context, listed))
     by_id = {task.id: task for task in tasks}
     every = [one for lesson in made for one in lesson.rejected]
-    level = _level(running, "departures balanced", every, by_id, seed)
+    most = most_of_a_cell([(one.negative, by_id[one.negative.task]) for one in every])
+    level = _level(running, "departures balanced", every, by_id, seed, most)
     thin = thinned([one.pair for one in level], seed=seed)
     running.count("blind", "departures not given away", len(level), len(thin.kept), thin.dropped)
-    stay = {id(one) for one in _level(running, "departures kept", [level[i] for i in thin.kept], by_id, seed)}
+    stay = {id(one) for one in _level(running, "departures kept", [level[i] for i in thin.kept], by_id, seed, most)}
     left = [
         lesson.model_copy(update={"rejected": tuple(one for one in lesson.rejected if id(one) in stay)})
         for lesson in made
@@ -73,10 +74,10 @@ def lessons(
 
 
 def _level(
-    running: Running, word: str, found: Sequence[Rejected], tasks: Mapping[str, Task], seed: int
+    running: Running, word: str, found: Sequence[Rejected], tasks: Mapping[str, Task], seed: int, most: int
 ) -> list[Rejected]:
     """Gate 6, counted in the funnel as `word`."""
-    kept, gone = balanced([(one.negative, tasks[one.negative.task]) for one in found], seed=seed)
+    kept, gone = balanced([(one.negative, tasks[one.negative.task]) for one in found], seed=seed, most=most)
     running.count("balance", word, len(found), len(kept), gone)
     stay = {one.digest() for one in kept}
     return [one for one in found if one.negative.digest() in stay]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from rise_bench.synth.negatives.operators import operator
 from rise_bench.synth.records import Dropped, Negative
 from rise_bench.types import Task, canonical
 
-__all__ = ["Cell", "balanced", "cell_of", "value_type"]
+__all__ = ["Cell", "balanced", "cell_of", "most_of_a_cell", "value_type"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,6 +48,12 @@ def value_type(value: JsonValue) -> str:
     return names.get(type(value), "none")
 
 
+def most_of_a_cell(found: Sequence[tuple[Negative, Task]]) -> int:
+    """Three times the median cell, at least 1."""
+    sizes = sorted(Counter(cell_of(negative, task) for negative, task in found).values())
+    return max(1, 3 * sizes[len(sizes) // 2]) if sizes else 1
+
+
 def balanced(
     found: Sequence[tuple[Negative, Task]], *, seed: int, most: int | None = None
 ) -> tuple[list[Negative], list[Dropped]]:
@@ -57,13 +63,12 @@ def balanced(
     `most`. Who goes is drawn from `seed` and the cell, so that neither order nor threads matter.
 
     Args:
-        most: None: as many as three times the median cell.
+        most: None: `most_of_a_cell`.
     """
     cells: dict[Cell, list[int]] = defaultdict(list)
     for number, (negative, task) in enumerate(found):
         cells[cell_of(negative, task)].append(number)
-    sizes = sorted(len(members) for members in cells.values())
-    cap = most if most is not None else max(1, 3 * sizes[len(sizes) // 2]) if sizes else 0
+    cap = most if most is not None else most_of_a_cell(found)
     keep: set[int] = set()
     why: dict[int, str] = {}
     for cell, members in sorted(cells.items()):

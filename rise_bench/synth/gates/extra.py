@@ -20,4 +20,4 @@ def lacking() -> str:
     """One line on what is left out; empty where nothing is."""
     if find_spec("sklearn"):
         return ""
-    return f"no call-only classifier and no distances of requests without scikit-learn: {INSTALL}"
+    return f"gate 7 keeps all and no distances of requests are shown without scikit-learn: {INSTALL}"

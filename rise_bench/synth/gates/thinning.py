@@ -30,8 +30,8 @@ class Thinned:
 def thinned(pairs: Sequence[Pair], *, seed: int = 0) -> Thinned:
     """Drop, of each operator that gives itself away, pairs that were told blindly until as many are left as were not.
 
-    An operator whose calls are always told goes; one with too few pairs for a figure stays. Who goes is drawn from `seed`
-    and the pair, so that threads do not matter. Where no classifier can be trained, all stay.
+    An operator with enough pairs for a figure whose calls are always told goes; one with too few stays. Who goes is drawn
+    from `seed` and the pair, so that threads do not matter. Where no classifier can be trained, all stay.
     """
     kept = list(range(len(pairs)))
     dropped: list[Dropped] = []

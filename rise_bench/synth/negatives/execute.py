@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from rise_bench.errors import ServerDied
 from rise_bench.model.oracle import final_message
-from rise_bench.played import Played, failure, trajectory_of
+from rise_bench.played import Played, failure, run_key, steadied_run, trajectory_of
 from rise_bench.score import score
 from rise_bench.score.calls import calls_made, tools_of
 from rise_bench.synth.cache import Cache
@@ -53,7 +53,7 @@ def negatives(
         GroundFault: the ground could not be opened. A server that dies in a mutant's call is a reason to drop the mutant.
     """
     material = Material(task, source.ground, tuple(entities), origin)
-    trial = _Trial(task, source, cache or Cache(), say)
+    trial = _Trial(task, source, cache or Cache(), say, entities)
     for operator in operators:
         made = list(operator.mutants(material))
         for number in _some(len(made), most, f"{seed}:{task.id}:{operator.id}"):
@@ -73,8 +73,9 @@ def chosen(
     Raises:
         GroundFault: the ground could not be opened or a server died.
     """
-    played = _Trial(task, source, cache or Cache(), say).played(task.reference)
-    return _numbered(trajectory_of(task, played, say(task, played.root))) if played.whole else None
+    trial = _Trial(task, source, cache or Cache(), say)
+    played = trial.played(task.reference)
+    return trial.trajectory(played, say(task, played.root)) if played.whole else None
 
 
 @dataclass(slots=True)
@@ -85,12 +86,21 @@ class _Trial:
     source: GroundSource
     cache: Cache
     say: Report
+    entities: Sequence[Entity] = ()
     seen: dict[str, str] = field(default_factory=dict)
 
     def played(self, calls: Sequence[Call]) -> Played:
         if not calls:
             return Played((), (), None if self.task.reference_state is None else (), "", ())
         return self.cache.run(self.source, self.task, calls)
+
+    def trajectory(self, played: Played, message: str) -> Trajectory:
+        """What an agent leaves behind that made these calls; the same bytes whenever they run."""
+        task = self.task
+        literal = [call.model_dump(mode="json") for call in (*task.reference, *played.calls)]
+        there = [one.model_dump(mode="json") for one in self.entities]
+        known = canonical([task.request, list(task.recorded), literal, there])
+        return steadied_run(_numbered(trajectory_of(task, played, message)), known, run_key(task))
 
     def of(self, mutant: Mutant) -> Negative | Dropped:
         """The mutant, executed and scored."""
@@ -108,7 +118,7 @@ class _Trial:
         message = mutant.says(task, played) if mutant.says else reported(task, played, self.say)
         if message is None:
             return _dropped(task, mutant, "shows", "nothing can be told in the place of an asked fact")
-        trajectory = _numbered(trajectory_of(task, played, message))
+        trajectory = self.trajectory(played, message)
         tools = tools_of(task, self.source.ground)
         if invalid := [call.invalid for call in calls_made(trajectory, tools) if call.invalid]:
             return _dropped(task, mutant, "not schema-valid", invalid[0])

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from rise_bench.errors import InputError
+from rise_bench.played import run_key, steadied
 from rise_bench.store import cannot_write, write_atomic, write_lines
 from rise_bench.synth.keys import primitive_key
 from rise_bench.synth.records import Primitive
@@ -48,9 +49,9 @@ def release_suite(
     Raises:
         InputError: the folder cannot be written, or two tasks have one id.
     """
-    listed = sorted(tasks, key=lambda task: task.id)
+    listed = [_steady_task(task) for task in sorted(tasks, key=lambda task: task.id)]
     _refuse_twins(listed, folder)
-    kept = {primitive_key(one): one for one in primitives}
+    kept = {primitive_key(one): _steady_primitive(one) for one in primitives}
     if folder.resolve() != source.resolve():
         _copy(source, folder, {task.setup for task in listed})
     write_atomic(folder / "ground.json", ground.model_dump_json(indent=1) + "\n")
@@ -65,6 +66,15 @@ def release_suite(
         primitives=len(kept),
         clusters=len({task.cluster for task in listed}),
     )
+
+
+def _steady_task(task: Task) -> Task:
+    return task.model_copy(update={"recorded": steadied(task.recorded, task.volatile, run_key(task))})
+
+
+def _steady_primitive(one: Primitive) -> Primitive:
+    (value,) = steadied([one.value], [f"result:0:{pointer}" for pointer in one.volatile], primitive_key(one))
+    return one.model_copy(update={"value": value})
 
 
 def release_evidence(folder: Path, synthesis: Path) -> None:

@@ -5,10 +5,12 @@ Nothing is executed here. Distinct counts stand beside all totals: 20,000 rows o
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +110,8 @@ def spread(
 ) -> tuple[Counts, ...]:
     """Rows of all parts in `folder`: `trajectories.PART.jsonl`, `pairs.PART.jsonl`, samples, and `tools.json`.
 
-    Every chain is told once before any is told twice: first in other words, then in another context. Rows name their tools;
+    Every chain, and every reject, is told once before any is told twice: first in other words, then in another context; the
+    order is mixed, so that a cut or a sample is like the whole. Rows name their tools;
     `tools.json` holds the schemas, and `joined` puts them together.
 
     Raises:
@@ -122,7 +125,7 @@ def spread(
     share = {part: sum(one.part == part for one in material) / max(1, len(material)) for part in parts}
     counts: list[Counts] = []
     for part in parts:
-        some = [one for one in material if one.part == part]
+        some = sorted((one for one in material if one.part == part), key=lambda one: context.mixed(one.key))
         wanted = round(settings.trajectories * share[part])
         counts.append(_write(folder, "trajectories", part, _trajectories(some, context, wanted), settings))
         wanted = round(settings.pairs * share[part])
@@ -141,6 +144,10 @@ class _Contexts:
         self._seed = seed
         self._systems: list[str] = [str(text) for text in read_yaml(_SYSTEMS)]
         self._tools: dict[str, list[Tool]] = {server.name: list(server.tools) for server in ground.servers}
+
+    def mixed(self, key: str) -> str:
+        """What to sort by for an order that hangs on seed and key alone."""
+        return hashlib.sha256(f"{self._seed}/{key}".encode()).hexdigest()
 
     def around(self, one: Material, wording: int, number: int, also: Iterable[str] = ()) -> tuple[int, str, list[str]]:
         """(number of the system prompt, its text, wire names of the tools offered), following from the place alone."""
@@ -190,17 +197,13 @@ def _trajectories(material: Sequence[Material], contexts: _Contexts, wanted: int
 
 
 def _pairs(material: Sequence[Material], contexts: _Contexts, wanted: int) -> Iterator[Line]:
-    """Rejects in turn: the first of every chain in every wording before the second of any."""
-    most = max((len(one.lesson.rejected) for one in material), default=0)
-    count = 0
-    for context in range(contexts.most):
-        for which in range(most):
-            with_it = [one for one in material if which < len(one.lesson.rejected)]
-            for one, wording, _ in _places(with_it, 1):
-                if count >= wanted:
-                    return
-                count += 1
-                yield _pair_line(one, which, wording, context, contexts)
+    """Every reject of every chain once, mixed, before any is told twice: a cut leaves operators and directions balanced."""
+    every = [(one, which) for one in material for which in range(len(one.lesson.rejected))]
+    every.sort(key=lambda item: contexts.mixed(f"{item[0].key}/{item[1]}"))
+    most = max((len(one.wordings) for one, _ in every), default=0)
+    places = ((one, which, w, c) for c in range(contexts.most) for w in range(most) for one, which in every)
+    told = (place for place in places if place[2] < len(place[0].wordings))
+    return (_pair_line(*place, contexts) for place in islice(told, wanted))
 
 
 def _pair_line(one: Material, which: int, wording: int, number: int, contexts: _Contexts) -> Line:
