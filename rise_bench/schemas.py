@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from rise_bench.baselines.records import MeasuredBaseline, ReportedBaseline, RunnableBaseline, TrivialBaseline
 from rise_bench.ground.contract import Contract
 from rise_bench.ground.recipe import Recipe
 from rise_bench.store import write_atomic
@@ -17,13 +18,17 @@ FORMATS: tuple[type[Record], ...] = (
     Conditions,
     Contract,
     Ground,
+    MeasuredBaseline,
     Recipe,
+    ReportedBaseline,
     RunSpec,
+    RunnableBaseline,
     Scored,
     Suite,
     SynthRecipe,
     Task,
     Trajectory,
+    TrivialBaseline,
 )
 """Records that stand in files by themselves."""
 
