@@ -6,7 +6,7 @@ PYTEST_ARGS ?=
 # uv does not read pip's variable for extra wheel folders
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup setup-dev demo test test-core test-vllm test-agents ground-check lint format bench clean node sandbox
+.PHONY: help setup setup-dev demo test test-core test-vllm test-agents ground-check lint format bench bench-stats clean node sandbox
 
 help:
 	@echo "make demo   evaluate the 'lexical' agent live on the 'desk' suite, print the report, write its page"
@@ -17,6 +17,7 @@ help:
 	@echo "make ground-check  every server of the catalogue, installed, started and called"
 	@echo "make lint   ruff and mypy only"
 	@echo "make bench  speed and memory, measured beside their aims"
+	@echo "make bench-stats  the simulations, tables and plots of docs/statistics.md; a quarter of an hour on two cores"
 	@echo "make setup  the virtual environment only; setup-dev: with all that tests and benchmarks need (torch among it)"
 
 setup: $(VENV)/.ready
@@ -103,6 +104,17 @@ ground-check: setup-dev node
 
 bench: setup-dev
 	$(BIN)/python -m benchmarks
+
+# Levels, coverage and power of every statistical method, by simulation. STATS_ARGS="--sims 150" for a first look.
+STATS := docs/statistics
+STATS_ARGS ?=
+
+bench-stats: setup-dev
+	$(BIN)/python -m benchmarks.stats_simulations --json $(STATS)/simulations.json $(STATS_ARGS)
+	$(BIN)/python -m benchmarks.stats_detectable --json $(STATS)/detectable.json
+	$(BIN)/python -m benchmarks.bench_stats --json $(STATS)/speed.json
+	$(BIN)/python -m benchmarks.stats_tables $(STATS).md
+	$(BIN)/python -m benchmarks.stats_plots $(STATS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache dist

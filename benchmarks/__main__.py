@@ -10,6 +10,7 @@ from benchmarks import (
     bench_memory,
     bench_overhead,
     bench_score,
+    bench_stats,
     bench_verify,
 )
 from benchmarks.measured import show
@@ -24,6 +25,7 @@ def main() -> None:
         bench_calls,
         bench_ground,
         bench_score,
+        bench_stats,
         bench_verify,
         bench_memory,
     )

@@ -47,6 +47,7 @@ COMMANDS: dict[str, Command] = {
     "eval": Command("rise_bench.commands.eval", "run a model on a suite, score it, print the report"),
     "score": Command("rise_bench.commands.score", "score a stored run again; needs no model and no server"),
     "report": Command("rise_bench.commands.report", "print a run's report (text, Markdown, JSON)"),
+    "compare": Command("rise_bench.commands.compare", "compare runs on the same tasks by significance tests"),
     "view": Command("rise_bench.commands.view", "write a run's attempts as one page for the browser"),
     "tasks ls": Command("rise_bench.commands.tasks_ls", "list the suites, or the tasks of one"),
     "tasks show": Command("rise_bench.commands.tasks_show", "one task with its reference and intent"),
@@ -60,6 +61,13 @@ COMMANDS: dict[str, Command] = {
     "ground siblings": Command("rise_bench.commands.ground_siblings", "tools that could be taken for a tool"),
     "import": Command("rise_bench.commands.importing", "score other benchmarks' outputs and agents' logs"),
     "export inspect": Command("rise_bench.commands.export", "write a run as a log that `inspect view` opens"),
+    "baselines ls": Command("rise_bench.commands.baselines_ls", "list the registered baselines, a table a kind"),
+    "baselines show": Command("rise_bench.commands.baselines_show", "one baseline with all that is known of it"),
+    "baselines run": Command("rise_bench.commands.baselines_run", "evaluate a registered agent or checkpoint"),
+    "baselines compare": Command(
+        "rise_bench.commands.baselines_compare", "a run against all measured ones of its suite"
+    ),
+    "baselines add": Command("rise_bench.commands.baselines_add", "register a finished run as a measured baseline"),
     "synth": Command("rise_bench.commands.synth", "make suites and training data from servers, by a recipe"),
     "doctor": Command("rise_bench.commands.doctor", "say what is missing on this machine, and the remedy"),
 }

@@ -7,17 +7,17 @@ import platform
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import Protocol
 
 from pydantic import JsonValue
 
 from rise_bench.ground.sandbox import bwrap_problem, faketime_library
 from rise_bench.model.cache import CachedModel
-from rise_bench.runs import Run
-from rise_bench.types import Conditions, GroundMode, Model, Record
+from rise_bench.types import Conditions, GroundMode, Model, Record, RunSpec
 
-__all__ = ["Difference", "conditions_now", "differences"]
+__all__ = ["Difference", "Recorded", "conditions_now", "differences"]
 
-_COMPARED = ("model", "model_args", "model_content.")
+_COMPARED = ("model", "model_args", "model_content")
 """What a comparison is about. Of a model's identity all is meant to differ but how it is asked and read (`_ASKED`)."""
 
 _ASKED = ("template", "tools", "parser", "format", "dtype", "engine")
@@ -54,7 +54,17 @@ def conditions_now(
     )
 
 
-def differences(first: Run, second: Run) -> tuple[Difference, ...]:
+class Recorded(Protocol):
+    """What says how a run was made: a `Run`, or what is kept of one."""
+
+    def spec(self) -> RunSpec:
+        """What the run is."""
+
+    def conditions(self) -> tuple[Conditions, ...]:
+        """Under what its attempts were made, in order."""
+
+
+def differences(first: Recorded, second: Recorded) -> tuple[Difference, ...]:
     """Every setting in which two runs differ, by name; those that spoil a comparison first.
 
     Where a run went on under other conditions its own are joined by `|`.
@@ -74,10 +84,10 @@ def differences(first: Run, second: Run) -> tuple[Difference, ...]:
 def _meant(name: str) -> bool:
     if any(word in name.rpartition(".")[2] for word in _ASKED):
         return False
-    return name in _COMPARED or name.startswith(("model_args.", "model_content."))
+    return name in _COMPARED or name.startswith(tuple(f"{one}." for one in _COMPARED))
 
 
-def _settings(run: Run) -> dict[str, JsonValue]:
+def _settings(run: Recorded) -> dict[str, JsonValue]:
     spec = run.spec().model_dump(mode="json")
     spec["model_content"] = _identity(str(spec["model_content"]))
     found = dict(_flat("", spec))

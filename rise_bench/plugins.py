@@ -58,6 +58,7 @@ _EXTRA_OF = {
     "inspect_ai": "inspect",
     "ray": "ray",
     "sklearn": "synth",
+    "matplotlib": "plots",
 }
 """Libraries that come with an extra of this package."""
 

@@ -146,7 +146,7 @@ class Run:
             if not path.is_file():
                 continue
             with path.open("r+b") as file:
-                size = file.seek(0, os.SEEK_END)
+                there = size = file.seek(0, os.SEEK_END)
                 while size:
                     start = max(0, size - 65536)
                     file.seek(start)
@@ -155,7 +155,8 @@ class Run:
                         size = start + newline + 1
                         break
                     size = start
-                file.truncate(size)
+                if size < there:  # else the file keeps its time: when the run ended
+                    file.truncate(size)
 
     def append(self, trajectory: Trajectory, scored: Scored) -> None:
         """Keep one attempt: its trajectory, then its verdicts, each a flushed line.

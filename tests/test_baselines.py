@@ -23,6 +23,7 @@ from rise_bench.baselines import (
     ReportedBaseline,
     RunnableBaseline,
     TrivialBaseline,
+    attempted,
     load_baseline,
     load_registry,
     pack,
@@ -63,7 +64,7 @@ def measured(**changes: Any) -> dict[str, Any]:
     """What stands in the file of a measured entry: 2 attempts at 3 tasks."""
     return {
         "kind": "measured",
-        "name": "lexical-desk",
+        "name": "lexical-mine",
         "title": "lexical on desk 1-0",
         "of": "lexical",
         "run": spec().digest(),
@@ -127,13 +128,8 @@ def test_every_shipped_file_is_an_entry_named_as_its_file(path: Path) -> None:
 
 
 def test_what_is_shipped_is_all_that_the_registry_holds(shipped: Registry) -> None:
-    assert sorted(shipped.entries) == [path.stem for path in FILES]
+    assert sorted(shipped.entries) == sorted(path.stem for path in FILES)
     assert sum(len(shipped.of(kind)) for kind in KINDS.values()) == len(FILES)
-
-
-def test_no_run_is_claimed(shipped: Registry) -> None:
-    assert shipped.of(MeasuredBaseline) == ()
-    assert all(shipped.runs_of(name) == () for name in shipped.entries)
 
 
 def test_trivial_entries_name_agents_of_the_package(shipped: Registry) -> None:
@@ -241,9 +237,23 @@ def test_own_entries_stand_beside_the_shipped_ones(tmp_path: Path, shipped: Regi
     put(tmp_path, measured())
     put(tmp_path, runnable())
     registry = load_registry(tmp_path)
-    assert set(registry.entries) - set(shipped.entries) == {"lexical-desk", "tiny"}
-    assert [entry.name for entry in registry.runs_of("lexical")] == ["lexical-desk"]
+    assert set(registry.entries) - set(shipped.entries) == {"lexical-mine", "tiny"}
+    assert [entry.name for entry in registry.runs_of("lexical")] == ["lexical-desk", "lexical-mine"]
     assert registry.runs_of("tiny") == ()
+
+
+def test_the_shipped_folder_may_be_named_as_ones_own(shipped: Registry) -> None:
+    assert load_registry(SHIPPED) == shipped
+
+
+def test_an_unknown_name_of_any_kind_is_told_with_the_nearest(shipped: Registry) -> None:
+    assert shipped.find("rise-paper").kind == "reported"
+    with pytest.raises(InputError) as caught:
+        shipped.find("rise-papre")
+    assert caught.value.remedy == "did you mean 'rise-paper'?"
+    with pytest.raises(InputError) as caught:
+        shipped.find("zzzzzzzz")
+    assert caught.value.remedy == "see `rise-bench baselines ls`"
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -304,7 +314,8 @@ SOURCED = {"value": "x", "source": "https://example.org", "read": "2026-11-23"}
         (measured(acc_task=["11-"]), "acc_task: holds 1 attempts, the run asked for 2"),
         (measured(acc_task=["11-", "01"]), "acc_task: attempt 1 has 2 verdicts, there are 3 tasks"),
         (measured(acc_intent=["10-", "011"]), "acc_intent: 1 where acc_task is 0 (attempt 1, task 2)"),
-        (measured(acc_task=["11-", "0x0"]), "acc_task.1: verdicts are written 1, 0 and -, not 'x'"),
+        (measured(acc_task=["11-", "0x0"]), "acc_task.1: verdicts are written 1, 0, - and ., not 'x'"),
+        (measured(acc_task=["11-", "01."]), "acc_intent: says of other attempts than acc_task"),
         (measured(acc_task=["11-", 10]), "acc_task.1: 10 is read as a number; put the text in quotes"),
         (measured(scorers={"acc_task": "2-0"}), "scorers: names the versions of both"),
         (measured(conditions=[]), "conditions: "),
@@ -401,8 +412,16 @@ def scored(task: str, attempt: int, done: float | None, meant: float | None) -> 
 
 def test_a_runs_attempts_come_in_the_suites_order_and_missing_ones_are_none() -> None:
     rows = [scored("b", 1, 1, 0), scored("a", 0, 1, 1), scored("c", 0, None, None), scored("b", 0, 0, 0)]
-    assert verdict_lines(rows, ["a", "b", "c"], 2) == (("10-", "-1-"), ("10-", "-0-"))
-    assert verdict_lines([], ["a"], 1) == (("-",), ("-",))
+    assert verdict_lines(rows, ["a", "b", "c"], 2) == (("10-", ".1."), ("10-", ".0."))
+    assert verdict_lines([], ["a"], 1) == ((".",), (".",))
+
+
+def test_an_attempt_that_was_not_made_is_told_from_one_without_a_verdict() -> None:
+    entry = MeasuredBaseline.model_validate(measured(acc_task=["11-", "0.."], acc_intent=["10-", "0.."]))
+    assert entry.values("acc_task") == ((1, 1, None), (0, None, None))
+    assert entry.made() == ((True, True, True), (True, False, False))
+    packed = pack([None] * LONG, absent=[1])
+    assert packed.startswith("gz:") and attempted(packed)[:3] == (True, False, True)
 
 
 @pytest.mark.parametrize("row", [scored("z", 0, 1, 1), scored("a", 2, 1, 1), scored("a", 0, 0.5, 0)])

@@ -120,6 +120,12 @@ def test_other_weights_are_what_is_compared_and_another_template_is_not(options:
     assert differences(first, first) == ()
 
 
+def test_shipped_agents_differ_in_the_model_alone(options: Options) -> None:
+    first, second = (Run.open(evaluate(but(options, model=name)).run) for name in ("silent", "oracle"))
+    found = {d.name: d.meant for d in differences(first, second)}
+    assert found.keys() >= {"model", "model_content"} and all(found.values())
+
+
 def test_the_report_warns_of_runs_that_differ_in_more_than_the_model(
     options: Options, capsys: pytest.CaptureFixture[str]
 ) -> None:

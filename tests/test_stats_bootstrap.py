@@ -140,7 +140,7 @@ def test_with_many_clusters_the_interval_covers_the_truth_as_often_as_it_says(me
     covered = 0
     for _ in range(300):
         values = rng.normal(0, 0.5, 100)[labels] + rng.normal(0, 1, labels.size)
-        found = cluster_bootstrap(values, labels.tolist(), method=method, resamples=600, rng=rng)
+        found = cluster_bootstrap(values, labels.tolist(), method=method, resamples=400, rng=rng)
         assert found.low is not None and found.high is not None
         covered += found.low <= 0.0 <= found.high
     assert 0.90 <= covered / 300 <= 0.985

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from rise_bench.errors import InputError
 from rise_bench.stats.multiplicity import benjamini_hochberg, holm
@@ -25,6 +28,7 @@ def test_both_give_statsmodels_figures() -> None:
     assert benjamini_hochberg(P) == pytest.approx(FDR_BH)
 
 
+@settings(deadline=None)
 @given(families)
 def test_both_agree_with_statsmodels_where_it_is_installed(family: list[float]) -> None:
     multitest = pytest.importorskip("statsmodels.stats.multitest")
@@ -33,6 +37,7 @@ def test_both_agree_with_statsmodels_where_it_is_installed(family: list[float]) 
         assert benjamini_hochberg(family) == pytest.approx(multitest.multipletests(family, method="fdr_bh")[1])
 
 
+@settings(deadline=None)
 @given(families)
 def test_no_p_gets_smaller_and_holm_is_between_benjamini_hochberg_and_bonferroni(family: list[float]) -> None:
     for p, strict, mild in zip(family, holm(family), benjamini_hochberg(family), strict=True):
@@ -41,6 +46,7 @@ def test_no_p_gets_smaller_and_holm_is_between_benjamini_hochberg_and_bonferroni
         assert strict <= min(1.0, len(family) * p) + 1e-12
 
 
+@settings(deadline=None)
 @given(families, st.randoms())
 def test_the_order_of_the_questions_does_not_matter(family: list[float], random: Random) -> None:
     order = list(range(len(family)))
@@ -77,3 +83,14 @@ def test_holm_holds_the_chance_of_any_false_finding() -> None:
     families = rng.random((2000, 6))
     false = np.mean([min(p for p in holm(list(family)) if p is not None) <= 0.05 for family in families])
     assert 0.035 <= false <= 0.065
+
+
+@settings(deadline=None)
+@given(families.filter(bool))
+def test_benjamini_hochberg_is_scipys(ps: list[float]) -> None:
+    assert benjamini_hochberg(ps) == pytest.approx(stats.false_discovery_control(ps).tolist())
+
+
+def test_the_room_does_without_scipy_stats_which_takes_as_long_to_load_as_the_rest() -> None:
+    code = "import sys, rise_bench.stats; sys.exit('scipy.stats' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

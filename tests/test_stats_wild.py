@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from rise_bench.errors import InputError
 from rise_bench.stats.estimate import Estimate
+from rise_bench.stats.flips import sign_flip
 from rise_bench.stats.means import mean_interval
-from rise_bench.stats.paired import sign_flip
 from rise_bench.stats.wild import wild_interval, wild_test
 
 SIX = [0.2, 0.6, -0.2, 0.4, 0.4, 0.8, 0, 0.2, -0.4, 0.6, 0.2, 0, 0.4, 0.6], list("aaabbcddddefff")

@@ -13,8 +13,10 @@ from rise_bench.baselines.records import (
     Serving,
     TrivialBaseline,
 )
+from rise_bench.baselines.register import entry_of, measured_of, scorer_versions
 from rise_bench.baselines.registry import Registry, load_baseline, load_registry, write_baseline
-from rise_bench.baselines.verdicts import pack, unpack, verdict_lines
+from rise_bench.baselines.rivals import Rivals, rivals
+from rise_bench.baselines.verdicts import attempted, pack, unpack, verdict_lines
 
 __all__ = [
     "KINDS",
@@ -25,13 +27,19 @@ __all__ = [
     "MeasuredBaseline",
     "Registry",
     "ReportedBaseline",
+    "Rivals",
     "RunnableBaseline",
     "Score",
     "Serving",
     "TrivialBaseline",
+    "attempted",
+    "entry_of",
     "load_baseline",
     "load_registry",
+    "measured_of",
     "pack",
+    "rivals",
+    "scorer_versions",
     "unpack",
     "verdict_lines",
     "write_baseline",

@@ -11,11 +11,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 
-from rise_bench.baselines.verdicts import unpack
+from rise_bench.baselines.verdicts import attempted, unpack
 from rise_bench.types import Conditions, Record, RunSpec
 
 __all__ = [
     "KINDS",
+    "NAME",
     "Baseline",
     "BaselineKind",
     "Figure",
@@ -32,7 +33,10 @@ BaselineKind = Literal["trivial", "measured", "reported", "runnable"]
 
 Score = Literal["acc_task", "acc_intent"]
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,79}$")]
+NAME = r"^[a-z0-9][a-z0-9._-]{0,79}$"
+"""What a name of an entry looks like."""
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 """Of an entry; unique in a registry, whatever its kind."""
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
@@ -60,7 +64,8 @@ def _readable(text: str) -> str:
 
 
 Verdicts = Annotated[str, AfterValidator(_readable)]
-"""The verdicts of one attempt in the order of the suite's tasks: `1`, `0`, `-` for None; long ones packed (`verdicts`)."""
+"""The verdicts of one attempt in the order of the suite's tasks: `1`, `0`, `-` for None, `.` where the attempt was not made;
+long ones packed (`verdicts`)."""
 
 
 class MeasuredBaseline(Record):
@@ -102,6 +107,8 @@ class MeasuredBaseline(Record):
             for number, row in enumerate(rows):
                 if len(row) != self.tasks:
                     raise ValueError(f"{name}: attempt {number} has {len(row)} verdicts, there are {self.tasks} tasks")
+        if self.made() != tuple(map(attempted, self.acc_intent)):
+            raise ValueError("acc_intent: says of other attempts than acc_task that they were not made")
         for number, (done, meant) in enumerate(zip(task, intent, strict=True)):
             wrong = [place for place, pair in enumerate(zip(done, meant, strict=True)) if pair == (0, 1)]
             if wrong:
@@ -111,6 +118,10 @@ class MeasuredBaseline(Record):
     def values(self, score: Score) -> tuple[tuple[int | None, ...], ...]:
         """Attempts x tasks, each 1, 0 or None, in the order of the suite's tasks."""
         return tuple(map(unpack, self.acc_task if score == "acc_task" else self.acc_intent))
+
+    def made(self) -> tuple[tuple[bool, ...], ...]:
+        """Attempts x tasks: was the attempt made? One that was and has no value is a fault, or could not be judged."""
+        return tuple(map(attempted, self.acc_task))
 
 
 class Figure(Record):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,13 +61,26 @@ class Registry:
         remedy = f"known {wanted} ones: {known}"
         raise InputError(f"is a {entry.kind} baseline, not a {wanted} one{why}", where=name, remedy=remedy)
 
+    def find(self, name: str) -> Baseline:
+        """The entry of that name, whatever its kind.
+
+        Raises:
+            InputError: no such name; names the nearest.
+        """
+        entry = self.entries.get(name)
+        if entry is None:
+            near = difflib.get_close_matches(name, self.entries, n=1, cutoff=0.5)
+            remedy = f"did you mean {near[0]!r}?" if near else "see `rise-bench baselines ls`"
+            raise InputError("no baseline of that name", where=name, remedy=remedy)
+        return entry
+
     def runs_of(self, name: str) -> tuple[MeasuredBaseline, ...]:
         """The measured entries of a trivial or runnable one; empty where it was not run."""
         return tuple(entry for entry in self.of(MeasuredBaseline) if entry.of == name)
 
 
 def load_registry(folder: Path | None = None) -> Registry:
-    """The shipped baselines, and those in a folder of one's own.
+    """The shipped baselines, and those in a folder of one's own (which may be the shipped one).
 
     Raises:
         InputError: no such folder; a file that is no entry (file, key, remedy); a name that is there twice; a measured
@@ -76,7 +90,8 @@ def load_registry(folder: Path | None = None) -> Registry:
         raise InputError("no such folder of baselines", where=str(folder), remedy="check the path")
     entries: dict[str, Baseline] = {}
     files: dict[str, Path] = {}
-    for path in (*_files(SHIPPED), *(_files(folder) if folder is not None else ())):
+    own = () if folder is None or folder.resolve() == SHIPPED.resolve() else _files(folder)
+    for path in (*_files(SHIPPED), *own):
         entry = load_baseline(path)
         if entry.name in files:
             what = f"name: {entry.name!r} is there twice, also in {files[entry.name]}"
@@ -105,7 +120,7 @@ def load_baseline(path: Path) -> Baseline:
     try:
         entry: Baseline = record.model_validate(value)
     except ValidationError as error:
-        raise InputError(_first(error), where=str(path), remedy=f"see schemas/{record.__name__}.json") from None
+        raise InputError(first_fault(error), where=str(path), remedy=f"see schemas/{record.__name__}.json") from None
     return entry
 
 
@@ -134,7 +149,7 @@ def _refuse_stray(entry: MeasuredBaseline, entries: Mapping[str, Baseline], path
         raise InputError(f"of: {entry.of!r} {known}", where=str(path), remedy=remedy)
 
 
-def _first(error: ValidationError) -> str:
+def first_fault(error: ValidationError) -> str:
     """The first thing that is wrong: its key, and what."""
     first = error.errors()[0]
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""

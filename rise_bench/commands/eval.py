@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from rise_bench import bench
+from rise_bench.baselines import load_registry
 from rise_bench.commands.arguments import (
     RUNS,
     add_json,
@@ -18,6 +19,7 @@ from rise_bench.commands.arguments import (
     sample_ids,
     whole,
 )
+from rise_bench.commands.baselines_against import as_json, say_against, tried
 from rise_bench.commands.show import report_view
 from rise_bench.commands.terminal import Tick, print_json, progress, say, table, text, warn
 from rise_bench.errors import InputError
@@ -28,14 +30,15 @@ from rise_bench.types import Budget, Sampling, Scored
 __all__ = ["add_arguments", "run"]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to run, what is sampled, how it is carried out."""
+def add_arguments(parser: argparse.ArgumentParser, *, model: bool = True) -> None:
+    """What to run, what is sampled, how it is carried out; without `--model` for a command that knows the model."""
     what = parser.add_argument_group("what is run (in the run's identity)")
-    what.add_argument(
-        "--model",
-        required=True,
-        help="openai:NAME, vllm:ID, hf:ID, lm-eval:BACKEND, agent:'COMMAND', oracle, lexical, ..., or module:attribute",
-    )
+    if model:
+        what.add_argument(
+            "--model",
+            required=True,
+            help="openai:NAME, vllm:ID, hf:ID, lm-eval:BACKEND, agent:'COMMAND', oracle, lexical, ..., or module:attribute",
+        )
     what.add_argument("--model-args", action="append", default=[], metavar="K=V,...", help="arguments of the model")
     what.add_argument(
         "--tasks", required=True, metavar="SUITE", help="suite: a shipped name (desk, desk@1-0) or a folder"
@@ -102,6 +105,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--price-in", type=amount, metavar="SUM", help="price of a million input tokens")
     how.add_argument("--price-out", type=amount, metavar="SUM", help="price of a million output tokens")
     how.add_argument("--max-cost", type=amount, metavar="SUM", help="stop once so much is spent; needs both prices")
+    how.add_argument(
+        "--compare-to",
+        metavar="baselines",
+        help="end with the run against all measured baselines of its suite: 'baselines', or a folder of your own beside them",
+    )
     how.add_argument("--dry-run", action="store_true", help="say what would be run: attempts, calls, tokens, cost")
     add_json(parser)
 
@@ -114,6 +122,7 @@ def run(args: argparse.Namespace) -> int:
     """
     read_env_file()
     options = _options(args)
+    registry = load_registry(_own_entries(args.compare_to)) if args.compare_to is not None else None
     if args.dry_run:
         return _dry_run(bench.plan(options), options.prices, args.json)
     with progress(f"{args.model} on {args.tasks}", quiet=args.json) as tick:
@@ -129,10 +138,19 @@ def run(args: argparse.Namespace) -> int:
             "cost": done.cost,
             "finished": done.finished,
         }
-        print_json(about | {"report": report.model_dump(mode="json")})
+        more = {} if registry is None else {"compared": as_json(tried(done.run, registry, args.tasks))}
+        print_json(about | {"report": report.model_dump(mode="json")} | more)
     else:
         _say_report(report, done, args.tasks)
+        if registry is not None:
+            say("")
+            say_against(tried(done.run, registry, args.tasks))
     return 0
+
+
+def _own_entries(given: str) -> Path | None:
+    """The folder that `--compare-to` names beside the shipped baselines; the word `baselines` names none."""
+    return None if given == "baselines" else Path(given)
 
 
 def _say_report(report: Report, done: bench.Evaluated, tasks: str) -> None:

@@ -5,10 +5,11 @@ from rise_bench.stats.bootstrap import cluster_bootstrap, paired_bootstrap
 from rise_bench.stats.designs import Design, Observed, observed_differences
 from rise_bench.stats.equivalence import Equivalence, equivalent, non_inferior
 from rise_bench.stats.estimate import Estimate
+from rise_bench.stats.flips import sign_flip, smallest_p
 from rise_bench.stats.means import mean_interval, ratio_interval
 from rise_bench.stats.multiplicity import benjamini_hochberg, holm
 from rise_bench.stats.outcome import Alternative, Test, task_differences, task_means
-from rise_bench.stats.paired import mcnemar, paired_difference, sign_flip, smallest_p
+from rise_bench.stats.paired import mcnemar, paired_difference
 from rise_bench.stats.passes import pass_at_k, pass_hat_k
 from rise_bench.stats.power import Power, detectable_difference, detectable_table, sample_size, simulated_power
 from rise_bench.stats.predicted import PredictedMean, predicted_mean

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 from rise_bench.errors import InputError
 from rise_bench.stats.estimate import Floats
@@ -38,8 +37,11 @@ def benjamini_hochberg(p_values: Sequence[float | None]) -> list[float | None]:
         InputError: a p that is not within [0, 1].
     """
     asked, ps = _asked(p_values)
-    adjusted = stats.false_discovery_control(ps, method="bh") if ps.size else ps
-    return _put_back(np.asarray(adjusted, dtype=np.float64), asked, len(p_values))
+    order = np.argsort(-ps, kind="stable")
+    lowered = np.minimum.accumulate(ps[order] * ps.size / np.arange(ps.size, 0, -1))
+    adjusted = np.empty_like(ps)
+    adjusted[order] = lowered
+    return _put_back(adjusted, asked, len(p_values))
 
 
 def _asked(p_values: Sequence[float | None]) -> tuple[list[int], Floats]:

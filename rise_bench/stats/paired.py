@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, special, stats
+from scipy import special
 
 from rise_bench.errors import InputError
 from rise_bench.stats.estimate import Estimate, Floats, cluster_index, finite_vector, valid_level
 from rise_bench.stats.means import mean_interval
-from rise_bench.stats.outcome import (
-    Alternative,
-    Test,
-    cluster_sums,
-    task_differences,
-    task_means,
-    valid_alternative,
-    valid_draws,
-)
+from rise_bench.stats.outcome import Alternative, Test, task_differences, valid_alternative
+from rise_bench.stats.tango import clustered_score, tango_interval
 
-__all__ = ["discordant_counts", "mcnemar", "paired_difference", "sign_flip", "smallest_p", "tango_z"]
-
-_CELLS = 4_000_000  # numbers drawn at a time: 32 MB
+__all__ = ["discordant_counts", "mcnemar", "paired_difference"]
 
 
 def mcnemar(
@@ -61,76 +53,12 @@ def mcnemar(
     if n == 0:
         return Test(None, None, name, 0, 0, alternative, "there is nothing to compare")
     m, counted = only_a + only_b, 0.5 if method == "mid-p" else 1.0
-    half = stats.binom(m, 0.5)
-    here = (1.0 - counted) * float(half.pmf(only_b))
-    above, below = float(half.sf(only_b - 1)) - here, float(half.cdf(only_b)) - here
+    at_least, at_most = special.bdtrc(only_b - 1, m, 0.5), special.bdtr(only_b, m, 0.5)
+    here = (1.0 - counted) * (math.comb(m, only_b) / 2**m)
+    above, below = float(at_least) - here, float(at_most) - here
     p, floor = _sided(above, below, counted * 0.5**m, alternative)
     why = "no task tells the two apart" if m == 0 else ""
     return Test(float(only_b), p, name, n, n, alternative, why, floor, (only_a, only_b))
-
-
-def sign_flip(
-    differences: ArrayLike,
-    clusters: Sequence[Hashable] | None = None,
-    *,
-    alternative: Alternative = "two-sided",
-    draws: int = 10_000,
-    rng: np.random.Generator | int = 0,
-) -> Test:
-    """Permutation test of the mean difference: the sign of whole clusters is flipped.
-
-    Exact where swapping the two systems within a cluster changes nothing but the sign of its sum of differences, whatever
-    the dependence inside clusters (Fisher 1935; for clusters Gail et al. 1996). All sign patterns are enumerated where
-    2**clusters <= 2 * draws; otherwise they are drawn, and p = (1 + as extreme) / (1 + draws) (Phipson and Smyth 2010).
-
-    Args:
-        differences: second minus first of each task, or tasks x attempts with NaN where an attempt is not there.
-        clusters: label of each task's cluster; None = independent tasks.
-        alternative: "greater" = the mean difference is above 0.
-        draws: patterns drawn where they are too many to enumerate.
-        rng: generator or seed.
-
-    Returns:
-        `statistic` is the mean over tasks. `smallest_p` is 2**(1 - clusters), one-sided half of it, or 1 / (1 + draws)
-        where that is larger. One cluster has p = 1.
-
-    Raises:
-        InputError: differences that cannot be averaged, or labels that do not fit them.
-    """
-    valid_alternative(alternative)
-    valid_draws(draws)
-    means = task_means(differences, "differences")
-    index, groups = cluster_index(clusters, means.size)
-    if means.size == 0:
-        return Test(None, None, "cluster sign-flip", 0, 0, alternative, "there is nothing to compare")
-    sums, _ = cluster_sums(means, index, groups)
-    seen = float(sums.sum())
-    slack = 1e-9 * float(np.abs(sums).sum())  # sums that are equal on paper may differ in their last digits
-    exact = 2 ** min(groups, 64) <= 2 * draws
-    flipped = _enumerated(sums) if exact else _drawn(sums, draws, rng)
-    above, below = int((flipped >= seen - slack).sum()), int((flipped <= seen + slack).sum())
-    far = int((np.abs(flipped) >= abs(seen) - slack).sum())
-    extra = 0 if exact else 1
-    p = ({"two-sided": far, "greater": above, "less": below}[alternative] + extra) / (flipped.size + extra)
-    floor = smallest_p(groups, alternative)
-    if not exact:
-        floor = max(floor, 1 / (1 + draws))
-    name = f"cluster sign-flip, {'all' if exact else 'drawn'} {flipped.size} patterns"
-    why = "one cluster: its sign alone shows nothing" if groups == 1 else ""
-    return Test(seen / means.size, p, name, means.size, groups, alternative, why, floor)
-
-
-def smallest_p(clusters: int, alternative: Alternative = "two-sided") -> float:
-    """The least p that sign flips of so many clusters can give: 2**(1 - clusters), one-sided 2**-clusters.
-
-    Where it exceeds alpha (adjusted for the family), no difference whatever can be shown with these clusters.
-
-    Raises:
-        InputError: less than one cluster.
-    """
-    if clusters < 1:
-        raise InputError(f"{clusters} clusters", where="clusters", remedy="at least one is needed")
-    return 2.0 ** ((1 if valid_alternative(alternative) == "two-sided" else 0) - clusters)
 
 
 def paired_difference(
@@ -139,48 +67,49 @@ def paired_difference(
     clusters: Sequence[Hashable] | None = None,
     level: float = 0.95,
     *,
-    method: Literal["CR2", "Tango"] = "CR2",
+    method: Literal["CR2", "score", "Tango"] = "CR2",
     bounds: tuple[float, float] | None = (-1.0, 1.0),
 ) -> Estimate:
     """Mean over tasks of b - a with an interval.
 
     "CR2" is `mean_interval` of the tasks' differences: cluster-robust, Satterthwaite t. "Tango" is the score interval for
-    one attempt at independent tasks (Tango 1998): it keeps its level with few discordant tasks and none at all.
+    one attempt at independent tasks (Tango 1998): it keeps its level with few discordant tasks and none at all. "score" is
+    Tango's with the design effect and the t of CR2, for clusters and several attempts (see `tango.clustered_score`): where few
+    clusters hold a difference, its side that limits how much worse `b` may be reaches further. Without spread it is CR2's.
 
     Args:
         a: score of each task, or tasks x attempts with NaN where an attempt is not there.
         b: the same for the other system; its attempts may differ in number.
         clusters: label of each task's cluster; None = independent tasks.
         level: confidence level in (0, 1).
-        method: "CR2" or "Tango".
-        bounds: range of a task's difference; None = unbounded. Tango's is always (-1, 1).
+        method: "CR2", "score" or "Tango".
+        bounds: range of a task's difference; None = unbounded. That of both scores is always (-1, 1).
 
     Raises:
         InputError: scores that do not fit together or reach beyond `bounds`; for Tango clusters, or scores other than 0 and 1.
     """
     if method == "CR2":
         return mean_interval(task_differences(a, b), clusters, level, bounds=bounds)
+    if method == "score":
+        return _scored(task_differences(a, b), clusters, level)
     if method != "Tango":
-        raise InputError(f"{method!r} is unknown", where="method", remedy="CR2 or Tango")
+        raise InputError(f"{method!r} is unknown", where="method", remedy="CR2, score or Tango")
     if clusters is not None:
-        raise InputError("Tango's interval takes tasks for independent", where="clusters", remedy="use method='CR2'")
+        raise InputError("Tango's interval takes tasks for independent", where="clusters", remedy="use method='score'")
     only_a, only_b, n = discordant_counts(a, b)
     if n == 0:
         return Estimate(None, None, None, valid_level(level), 0, 0, "none", "there is nothing to compare")
-    value, z = (only_b - only_a) / n, float(special.ndtri(0.5 + valid_level(level) / 2))
-    return Estimate(value, -_tango_high(only_b, only_a, n, z), _tango_high(only_a, only_b, n, z), level, n, n, "Tango")
+    low, high = tango_interval(only_a, only_b, n, float(special.ndtri(0.5 + valid_level(level) / 2)))
+    return Estimate((only_b - only_a) / n, low, high, level, n, n, "Tango")
 
 
-def tango_z(only_a: int, only_b: int, n: int, null: float) -> float:
-    """Tango's (1998) score statistic of the hypothesis that the difference b - a is `null`, within (-1, 1).
-
-    Standard normal under the hypothesis; at `null` = 0 its square is McNemar's chi-square. Infinite where the hypothesis
-    leaves no variance for what was seen, 0 where what was seen is just what it says.
-    """
-    distance, variance = only_b - only_a - n * null, _tango_variance(only_a, only_b, n, null)
-    if variance > 0:
-        return distance / math.sqrt(variance)
-    return 0.0 if distance == 0 else math.copysign(math.inf, distance)
+def _scored(differences: Floats, clusters: Sequence[Hashable] | None, level: float) -> Estimate:
+    by_t = mean_interval(differences, clusters, level, bounds=(-1.0, 1.0))
+    score = clustered_score(differences, *cluster_index(clusters, differences.size))
+    if score is None:
+        return by_t
+    low, high = score.interval(level)
+    return replace(by_t, low=low, high=high, method=f"Tango with CR2's design effect, t({score.degrees:.1f})")
 
 
 def discordant_counts(a: ArrayLike, b: ArrayLike) -> tuple[int, int, int]:
@@ -208,44 +137,3 @@ def _sided(above: float, below: float, floor: float, alternative: Alternative) -
     if tail is not None:
         return tail, floor
     return min(1.0, 2.0 * min(above, below)), min(1.0, 2.0 * floor)
-
-
-def _enumerated(sums: Floats) -> Floats:
-    """The total under every pattern of signs."""
-    totals = np.zeros(1)
-    for value in sums:
-        totals = np.concatenate([totals + value, totals - value])
-    return totals
-
-
-def _drawn(sums: Floats, draws: int, rng: np.random.Generator | int) -> Floats:
-    """The total under drawn patterns of signs."""
-    generator = np.random.default_rng(rng)
-    # clusters whose sums have the same size are interchangeable: how many of them stay positive is binomial
-    kinds, counts = np.unique(np.abs(sums), return_counts=True)
-    rows = max(1, _CELLS // kinds.size)
-    parts = []
-    for start in range(0, draws, rows):
-        positive = generator.binomial(counts, 0.5, size=(min(rows, draws - start), kinds.size))
-        parts.append((2.0 * positive - counts) @ kinds)
-    return np.concatenate(parts)
-
-
-def _tango_variance(only_a: int, only_b: int, n: int, null: float) -> float:
-    """Variance of only_b - only_a under the hypothesis, its nuisance parameter by constrained maximum likelihood."""
-    linear = -only_a - only_b + (2 * n - only_b + only_a) * null
-    constant = -only_a * null * (1.0 - null)
-    share = (math.sqrt(max(linear**2 - 8 * n * constant, 0.0)) - linear) / (4 * n)
-    return max(n * (2.0 * share + null * (1.0 - null)), 0.0)
-
-
-def _tango_high(only_a: int, only_b: int, n: int, z: float) -> float:
-    """The upper limit: the largest difference that the score statistic does not reject at z."""
-    if only_b == n:
-        return 1.0
-
-    def beyond(null: float) -> float:
-        return only_b - only_a - n * null + z * math.sqrt(_tango_variance(only_a, only_b, n, null))
-
-    # at the estimate itself there may be no variance, and with it a false root
-    return float(optimize.brentq(beyond, (only_b - only_a) / n + 1e-12, 1.0, xtol=1e-13))
