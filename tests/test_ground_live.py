@@ -374,6 +374,24 @@ def test_closing_the_ground_does_not_wait_for_a_server_that_is_being_started_ahe
         pool.take(["odd"])
 
 
+def test_of_slots_that_fit_alike_the_one_is_used_where_fewest_servers_end() -> None:
+    both, one = Slot(Sandbox()), Slot(Sandbox())
+    recipes = [odd_recipe(name="wanted"), odd_recipe(name="writer")]
+    installed = {recipe.name: ensure(recipe) for recipe in recipes}
+    pool = Pool(lambda slot: None, spares=0)
+    try:
+        one.prepare(recipes[:1], installed, lambda home, root: None, ("", ""))
+        both.prepare(recipes, installed, lambda home, root: None, ("", ""))
+        for slot in (one, both):  # the one given last would be taken first
+            pool.give(slot)
+        assert pool.take(["wanted"]) is one
+        assert pool.take(["wanted"]) is both
+        pool.give(one)
+    finally:
+        pool.close()
+        both.close()
+
+
 def test_servers_that_no_attempt_wanted_for_long_are_ended(live: OpenGround) -> None:
     slot = Slot(Sandbox())
     recipes = [odd_recipe(name=f"odd{number}", keeps="nothing") for number in range(KEPT + 2)]

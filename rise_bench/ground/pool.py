@@ -213,8 +213,8 @@ class Pool:
         self._closed = False
 
     def take(self, names: Sequence[str], filling: Filling = ("", "")) -> Slot | None:
-        """The waiting slot in which most of the named servers run, of those the one where most began with this filling; else
-        one that is being made ready, else None.
+        """The waiting slot in which most of the named servers run, of those the one where fewest others would be ended, of
+        those the one where most began with this filling; else one that is being made ready, else None.
 
         Raises:
             GroundFault: the pool is closed.
@@ -242,9 +242,10 @@ class Pool:
         if not waiting:
             return None
 
-        def fits(slot: Slot) -> tuple[int, int]:
+        def fits(slot: Slot) -> tuple[int, int, int]:
             running = slot.connections.keys() & names
-            return len(running), sum(slot.begun.get(name) == filling for name in running)
+            ended = slot.connections.keys() - slot.stateless - names
+            return len(running), -len(ended), sum(slot.begun.get(name) == filling for name in running)
 
         best = max(waiting, key=fits)
         (self._ready if best in self._ready else self._idle).remove(best)
