@@ -16,7 +16,7 @@ from rise_bench.errors import GroundFault, InputError, ServerDied, SetupError
 from rise_bench.ground.folders import runs
 from rise_bench.ground.install import ensure
 from rise_bench.ground.live import LiveGround
-from rise_bench.ground.pool import KEPT, SERVED, Pool, Slot
+from rise_bench.ground.pool import KEPT, LOOKED, SERVED, Pool, Slot
 from rise_bench.ground.sandbox import Sandbox, Variation, bwrap_problem, faketime_library
 from rise_bench.types import Ground, Task, ToolCall
 
@@ -429,3 +429,15 @@ def test_a_server_that_has_served_many_attempts_is_started_anew(live: OpenGround
         session.close()
     assert set(pids[:SERVED]) == {pids[0]}
     assert pids[SERVED] != pids[0]
+
+
+def test_a_server_that_keeps_something_of_every_attempt_is_started_anew_early(live: OpenGround) -> None:
+    source = live()
+    pids = []
+    for _ in range(LOOKED + 1):
+        session = source.open(odd_task())
+        assert session.call(call("spawn"), 30).content == "spawned"
+        pids.append(session._slot.connections["odd"].pid)  # type: ignore[attr-defined]
+        session.close()
+    assert set(pids[:LOOKED]) == {pids[0]}
+    assert pids[LOOKED] != pids[0]
