@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,8 @@ import pytest
 from filelock import FileLock
 
 TESTS = Path(__file__).resolve().parent
+
+os.environ.pop("COLUMNS", None)  # pytest-xdist narrows what its workers print
 
 
 def _made() -> ModuleType:

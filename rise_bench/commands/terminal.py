@@ -52,7 +52,7 @@ def say(*parts: RenderableType) -> None:
     piped = not sys.stdout.isatty()
     console = _Console(highlight=False, width=_PIPED if piped and "COLUMNS" not in os.environ else None)
     for part in parts:
-        console.print(part, soft_wrap=piped and isinstance(part, str))
+        console.print(part, soft_wrap=piped and isinstance(part, str | Text))
 
 
 def warn(message: str) -> None:
