@@ -69,8 +69,9 @@ format: setup-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# files of tests beside each other, as many as there are cores
 test: lint
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # The reference of every task of the suite core, live on its 28 servers; some minutes.
 test-core: setup-dev node sandbox

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from filelock import FileLock
 
 TESTS = Path(__file__).resolve().parent
+
+os.environ.pop("COLUMNS", None)  # pytest-xdist narrows what its workers print
 
 
 def _made() -> ModuleType:
@@ -24,7 +28,8 @@ def tiny_model(pytestconfig: pytest.Config) -> Path:
     made_from = (TESTS / "tiny_model.py").read_text(encoding="utf-8") + version("torch") + version("transformers")
     assert pytestconfig.cache is not None
     cache = pytestconfig.cache.mkdir(f"tiny-{hashlib.sha256(made_from.encode()).hexdigest()[:12]}")
-    return _made().make_tiny_model(cache / "model")
+    with FileLock(cache / "lock"):
+        return _made().make_tiny_model(cache / "model")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,6 +106,15 @@ def test_departures_were_told_from_what_was_meant_operator_by_operator() -> None
     assert found["sensitivity"]["value"] == found["specificity"]["value"] == 1
     assert found["specificity"]["n"] >= 700
     assert found["unscored"] == 0
+
+
+def test_departures_that_were_dropped_as_aligned_stand_beside_those_that_were_not() -> None:
+    found = json.loads((CORE / "evidence" / "checks.json").read_text(encoding="utf-8"))
+    counts = found["acc_intent"]["dropped_as_aligned"]
+    funnel = (CORE / "evidence" / "funnel.md").read_text(encoding="utf-8")
+    assert [str(sum(counts.values()))] == re.findall(r"^- (\d+) as good as the reference$", funnel, re.MULTILINE)
+    assert all(count > 0 for count in counts.values())
+    assert found["call_only"]["finding"] == ""
 
 
 def sample(core: LoadedSuite) -> list[str]:

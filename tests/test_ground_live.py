@@ -16,7 +16,7 @@ from rise_bench.errors import GroundFault, InputError, ServerDied, SetupError
 from rise_bench.ground.folders import runs
 from rise_bench.ground.install import ensure
 from rise_bench.ground.live import LiveGround
-from rise_bench.ground.pool import KEPT, SERVED, Pool, Slot
+from rise_bench.ground.pool import KEPT, LOOKED, SERVED, Pool, Slot
 from rise_bench.ground.sandbox import Sandbox, Variation, bwrap_problem, faketime_library
 from rise_bench.types import Ground, Task, ToolCall
 
@@ -374,6 +374,24 @@ def test_closing_the_ground_does_not_wait_for_a_server_that_is_being_started_ahe
         pool.take(["odd"])
 
 
+def test_of_slots_that_fit_alike_the_one_is_used_where_fewest_servers_end() -> None:
+    both, one = Slot(Sandbox()), Slot(Sandbox())
+    recipes = [odd_recipe(name="wanted"), odd_recipe(name="writer")]
+    installed = {recipe.name: ensure(recipe) for recipe in recipes}
+    pool = Pool(lambda slot: None, spares=0)
+    try:
+        one.prepare(recipes[:1], installed, lambda home, root: None, ("", ""))
+        both.prepare(recipes, installed, lambda home, root: None, ("", ""))
+        for slot in (one, both):  # the one given last would be taken first
+            pool.give(slot)
+        assert pool.take(["wanted"]) is one
+        assert pool.take(["wanted"]) is both
+        pool.give(one)
+    finally:
+        pool.close()
+        both.close()
+
+
 def test_servers_that_no_attempt_wanted_for_long_are_ended(live: OpenGround) -> None:
     slot = Slot(Sandbox())
     recipes = [odd_recipe(name=f"odd{number}", keeps="nothing") for number in range(KEPT + 2)]
@@ -411,3 +429,15 @@ def test_a_server_that_has_served_many_attempts_is_started_anew(live: OpenGround
         session.close()
     assert set(pids[:SERVED]) == {pids[0]}
     assert pids[SERVED] != pids[0]
+
+
+def test_a_server_that_keeps_something_of_every_attempt_is_started_anew_early(live: OpenGround) -> None:
+    source = live()
+    pids = []
+    for _ in range(LOOKED + 1):
+        session = source.open(odd_task())
+        assert session.call(call("spawn"), 30).content == "spawned"
+        pids.append(session._slot.connections["odd"].pid)  # type: ignore[attr-defined]
+        session.close()
+    assert set(pids[:LOOKED]) == {pids[0]}
+    assert pids[LOOKED] != pids[0]

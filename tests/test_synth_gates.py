@@ -19,7 +19,6 @@ from rise_bench.synth.gates.passing import (
     passed,
     rejected_runs,
 )
-from rise_bench.synth.gates.split import split_first
 from rise_bench.synth.gates.thinning import thinned
 from rise_bench.synth.output.pairs import pair
 from rise_bench.synth.records import Dropped, Negative, Pair, Recovery
@@ -210,12 +209,6 @@ def test_opposite_operators_share_a_cell_but_for_their_direction() -> None:
     assert (later.direction, earlier.direction) == ("+", "-")
 
 
-def test_a_primitive_in_two_parts_is_named() -> None:
-    parts = {"a": "train", "b": "test", "c": "train"}
-    assert split_first(parts, {"a": ["p", "q"], "c": ["p"], "b": ["r"]}) == []
-    assert split_first(parts, {"a": ["p"], "b": ["p"]}) == ["p stands in test, train"]
-
-
 # --- pairs ------------------------------------------------------------------------------------------------------------
 
 
@@ -263,7 +256,9 @@ def test_an_artefact_in_the_rejected_calls_is_found() -> None:
     found = call_only([sides(i, f"notes/{i:03d}.txt", f"notes/{i:03d}.bak") for i in range(40)])
     assert found.all.accuracy is not None and found.all.accuracy > 0.95
     assert found.all.low is not None and found.all.low > LIMIT
-    assert "calls alone" in found.reason
+    assert found.finding.startswith("the calls alone tell rejected from chosen: all pairs 100.0% [")
+    assert "value:entity 100.0% [" in found.finding
+    assert "make more chains" in found.finding
     assert found.artefacts == ("value:entity",)
 
 
@@ -271,7 +266,7 @@ def test_calls_that_differ_by_chance_alone_are_near_a_coin() -> None:
     pairs = [sides(i, *(("north", "south") if (i * 7919) % 13 % 2 else ("south", "north"))) for i in range(130)]
     found = call_only(pairs)
     assert found.all.low is not None and found.all.low < 0.5 + 0.1
-    assert found.reason == ""
+    assert found.finding == ""
     assert found.artefacts == ()
     assert found.by_operator["value:entity"].pairs == 130
 
@@ -284,6 +279,10 @@ def test_an_artefact_of_one_operator_is_seen_beside_others_that_are_clean() -> N
     ]
     found = call_only([*clean, *guilty])
     assert found.artefacts == ("value:sign",)
+    assert not found.all.gives_away
+    assert "value:sign" in found.finding
+    assert "all pairs" not in found.finding
+    assert "value:entity" not in found.finding
 
 
 @pytest.mark.parametrize(("pairs", "tasks"), [(10, 10), (60, 3), (0, 0)])
@@ -291,7 +290,7 @@ def test_too_few_rows_give_no_figure_and_say_so(pairs: int, tasks: int) -> None:
     found = call_only([sides(i % max(tasks, 1), f"{i}.txt", f"{i}.bak") for i in range(pairs)])
     assert found.all.accuracy is None
     assert found.all.note.startswith(f"not enough rows: {pairs} pairs of {tasks} tasks")
-    assert found.reason == ""
+    assert found.finding == ""
 
 
 def test_an_operator_with_few_rows_has_no_figure_of_its_own() -> None:

@@ -52,6 +52,16 @@ def test_a_number_is_said_with_what_it_numbers_and_an_earlier_result_is_not(book
         assert not re.search(r"customer (number |with the number )?the (customer|person)", text), text
 
 
+def test_what_is_counted_stands_in_the_singular_where_it_is_one(books: Phrasebooks) -> None:
+    one, two = (
+        requests(draft_of([("filesystem.read_text_file", {"path": "notes.txt", "head": count})]), books)
+        for count in (1, 2)
+    )
+    assert not any(re.search(r"\b(1|one) lines", text, re.IGNORECASE) for text in one)
+    assert any(re.search(r"\b(1|one) line\b", text, re.IGNORECASE) for text in one)
+    assert any(re.search(r"\b(2|two) lines", text, re.IGNORECASE) for text in two)
+
+
 def test_what_adds_to_a_wish_stands_before_the_next_wish(books: Phrasebooks) -> None:
     calls: list[tuple[str, dict[str, JsonValue]]] = [
         ("backlog.task_create", {"title": "Stand", "milestone": "Fair"}),

@@ -223,10 +223,13 @@ def make_tiny_adapter(model_path: Path, path: Path, seed: int = 0) -> Path:
         weights[f"{name}.lora_A.weight"] = torch.randn(_RANK, wide) * 0.1
         weights[f"{name}.lora_B.weight"] = torch.randn(heads, _RANK) * 0.3
     path.mkdir(parents=True, exist_ok=True)
-    save_file(weights, path / "adapter_model.safetensors")
+    half_made = path / f"{os.getpid()}"
+    save_file(weights, half_made)
+    half_made.replace(path / "adapter_model.safetensors")  # another process may be reading the one before
     kind = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "target_modules": ["q_proj"], "r": _RANK, "lora_alpha": 16}
     named = {**kind, "base_model_name_or_path": str(model_path), "inference_mode": True}
-    (path / "adapter_config.json").write_text(json.dumps(named, indent=1), encoding="utf-8")
+    half_made.write_text(json.dumps(named, indent=1), encoding="utf-8")
+    half_made.replace(path / "adapter_config.json")
     return path
 
 

@@ -18,7 +18,7 @@ from rise_bench.synth.pipeline import STAGES, Settings, Synthesis, plan, synthes
 from rise_bench.synth.requests.llm import Purse
 from rise_bench.synth.stages import Tick
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "run", "tell"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Synthesise and print; 1 if it stopped before its end or nothing was kept, else 0.
+    """Synthesise and print; 1 if it stopped before its end, nothing was kept or calls give departures away, else 0.
 
     Raises:
         RiseError: recipe, suite, servers, endpoint or output cannot be used.
@@ -64,12 +64,19 @@ def run(args: argparse.Namespace) -> int:
             rows += [(f"done: {stage}", count) for stage, count in shown["done"].items()]
             say(table(["", ""], rows))
         return 0
-    done = synthesise(settings, partial(_bar, quiet=args.json))
-    if args.json:
+    return tell(synthesise(settings, partial(_bar, quiet=args.json)), as_json=args.json)
+
+
+def tell(done: Synthesis, *, as_json: bool) -> int:
+    """Print what a synthesis came to, a finding last and on stderr; the exit code, as of `run`."""
+    if as_json:
         print_json(_as_json(done))
     else:
         _say(done)
-    return int(bool(done.stopped) or not (done.rows or (done.released and done.released.tasks)))
+    finding = done.checked.call_only.finding if done.checked else ""
+    if finding:
+        warn(f"finding: {finding}")
+    return int(bool(done.stopped or finding) or not (done.rows or (done.released and done.released.tasks)))
 
 
 def _bar(name: str, *, quiet: bool) -> AbstractContextManager[Tick]:
@@ -106,6 +113,7 @@ def _as_json(done: Synthesis) -> dict[str, object]:
         "coverage": {tool: list(counts) for tool, counts in sorted(done.coverage.items())},
         "recoverability": done.recoverability.model_dump(mode="json") if done.recoverability else None,
         "checks": asdict(done.checked) if done.checked else None,
+        "finding": done.checked.call_only.finding if done.checked else "",
         "worksheet": done.worksheet,
         "requests": done.requests,
         "spent": done.spent,
@@ -191,17 +199,28 @@ def _say_checks(done: Synthesis) -> None:
 
 def _say_detection(found: Detection) -> None:
     """What departures were declared to get and got; how often Acc_intent is right about them, and about references."""
-    rows = [
-        (name, "/".join(f"{value:g}" for value in one.declared), one.n, str(one.as_declared), *_interval(one.caught))
-        for name, one in found.by_operator.items()
-    ]
+    aligned = found.dropped_as_aligned
+    rows: list[tuple[object, ...]] = []
+    for name in sorted(found.by_operator.keys() | aligned):
+        one = found.by_operator.get(name)
+        known = (
+            ("", 0, "", "", "", "")
+            if one is None
+            else (_pair(one.declared), one.n, one.as_declared, *_interval(one.caught))
+        )
+        rows.append((name, *known, aligned.get(name, 0)))
+    every, meant = found.sensitivity, found.specificity
     rows += [
-        ("sensitivity, all departures", "", found.sensitivity.n, "", *_interval(found.sensitivity)),
-        ("specificity, all references", "", found.specificity.n, "", *_interval(found.specificity)),
+        ("sensitivity, all departures", "", every.n, "", *_interval(every), sum(aligned.values())),
+        ("specificity, all references", "", meant.n, "", *_interval(meant), ""),
     ]
-    columns = ["operator", "declared", "n", "as declared", "Acc_intent right", "low", "high"]
+    columns = ["operator", "declared", "n", "as declared", "Acc_intent right", "low", "high", "dropped as aligned"]
     unscored = f"; {found.unscored} without a score are in no share" if found.unscored else ""
-    say(table(columns, rows, title=f"departures as they are scored{unscored}", numbers=range(2, 7)), "")
+    say(table(columns, rows, title=f"departures as they are scored{unscored}", numbers=range(2, 8)), "")
+
+
+def _pair(scores: tuple[float, float]) -> str:
+    return "/".join(f"{value:g}" for value in scores)
 
 
 def _interval(one: Estimate) -> tuple[str, str, str]:

@@ -48,11 +48,11 @@ def text(value: object, style: str = "") -> Text:
 
 
 def say(*parts: RenderableType) -> None:
-    """Print to stdout; a `str` is taken as our own console markup."""
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPED
-    console = _Console(highlight=False, width=width)
+    """Print to stdout; a `str` is taken as our own console markup. Only a terminal breaks lines: a path stays whole."""
+    piped = not sys.stdout.isatty()
+    console = _Console(highlight=False, width=_PIPED if piped and "COLUMNS" not in os.environ else None)
     for part in parts:
-        console.print(part)
+        console.print(part, soft_wrap=piped and isinstance(part, str | Text))
 
 
 def warn(message: str) -> None:

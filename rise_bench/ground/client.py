@@ -338,18 +338,32 @@ class Connection:
             return ""
         return f"; it last wrote: {text}" if text else ""
 
+    def _processes(self) -> list[psutil.Process]:
+        """The server and all that it started; none where it runs elsewhere or is dead."""
+        if self.pid is None or self.dead:
+            return []
+        try:
+            top = psutil.Process(self.pid)
+            return [top, *top.children(recursive=True)]
+        except psutil.Error:
+            return []
+
     def memory_mb(self) -> float:
         """What the server and all that it started hold now, in MiB; shared pages are counted in part (PSS)."""
-        if self.pid is None or self.dead:
-            return 0.0
         total = 0
-        with suppress(psutil.Error):
-            top = psutil.Process(self.pid)
-            for process in (top, *top.children(recursive=True)):
-                with suppress(psutil.Error):
-                    held = process.memory_full_info()
-                    total += getattr(held, "pss", held.uss)
+        for process in self._processes():
+            with suppress(psutil.Error):
+                held = process.memory_full_info()
+                total += getattr(held, "pss", held.uss)
         return round(total / 2**20, 1)
+
+    def held(self) -> int:
+        """Processes, threads and open files of the server and all that it started; 0 where it runs elsewhere."""
+        count = 0
+        for process in self._processes():
+            with suppress(psutil.Error):
+                count += 1 + process.num_threads() + process.num_fds()
+        return count
 
     def close(self, *, wait: bool = True) -> None:
         """End the process: its input is closed, then it is killed with all it started. Closing twice is harmless."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import stat
+import subprocess
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -97,14 +99,9 @@ class Fixtures:
                 self._built[name] = self._template(self._folder / name)
             template, naming = self._built[name]
         try:
-            with os.scandir(template) as entries:
-                for entry in entries:  # one by one: the target keeps its own mode
-                    if entry.is_dir(follow_symlinks=False):
-                        shutil.copytree(entry.path, target / entry.name, symlinks=True)
-                    else:
-                        shutil.copy2(entry.path, target / entry.name, follow_symlinks=False)
+            _copy(template, target)
             _name_root(target, naming, root)
-        except (OSError, shutil.Error):
+        except OSError:
             if self._closed:
                 raise GroundFault("the ground is closed") from None
             raise
@@ -126,6 +123,20 @@ class Fixtures:
         except BaseException:
             drop(template)
             raise
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy what is in a folder, with modes, times and links, into one that keeps its own mode; other threads run meanwhile.
+
+    Raises:
+        OSError: something cannot be copied.
+    """
+    mode = stat.S_IMODE(target.stat().st_mode)
+    words = ["cp", "-a", "--", f"{source.resolve()}/.", f"{target.resolve()}/"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise OSError(f"cannot be copied: {' '.join(done.stderr.split()) or done.returncode}")
+    target.chmod(mode)
 
 
 def _build(fixture: Path, target: Path) -> tuple[str, ...]:

@@ -34,8 +34,14 @@ SPARES = 2
 KEPT = 8
 """Servers that keep nothing and may run in a slot besides those of its attempt."""
 
-SERVED = 20
-"""Attempts after which a server is started anew all the same: some keep a handle or a child for every call."""
+SERVED = 100
+"""Attempts after which a server is started anew all the same."""
+
+LOOKED = 20
+"""Attempts after which it is looked at what a server holds: some keep a file or a child for every call."""
+
+GROWN = 10
+"""By so many more processes, threads and open files than after its first attempt, it is started anew."""
 
 JOIN_SECONDS = 30.0
 
@@ -65,6 +71,8 @@ class Slot:
     """With what the sandbox was filled when each running server started."""
     served: Counter[str] = field(default_factory=Counter)
     """Attempts that each running server has served."""
+    held: dict[str, int] = field(default_factory=dict)
+    """What each running server held after its first attempt."""
     since: float = 0.0
     """When it began to wait."""
     stopped: bool = False
@@ -150,11 +158,11 @@ class Slot:
         return begun
 
     def retire(self, names: set[str]) -> None:
-        """After an attempt: begin to end the servers that only a new process resets, those that have served long enough,
-        and those that were not wanted for long.
+        """After an attempt: begin to end the servers that only a new process resets, those that have served long enough or
+        hold more and more, and those that were not wanted for long.
         """
         self.served.update(self.names)
-        old = {name for name, attempts in self.served.items() if attempts >= SERVED}
+        old = {name for name in self.names if name in self.connections and self._is_worn(name)}
         idle = [name for name in self.connections if name not in self.names]
         surplus = set(idle[: max(0, len(idle) - KEPT)])
         with self._lock:
@@ -162,6 +170,14 @@ class Slot:
                 connection = self.connections.pop(name)
                 connection.close(wait=False)
                 self.retired.append(connection)
+
+    def _is_worn(self, name: str) -> bool:
+        attempts = self.served[name]
+        if attempts == 1:
+            self.held[name] = self.connections[name].held()
+        if attempts % LOOKED:
+            return False
+        return attempts >= SERVED or self.connections[name].held() > self.held.get(name, 0) + GROWN
 
     def stop(self) -> None:
         """Begin to end every server, for good; whoever waits for one waits no longer."""
@@ -213,8 +229,8 @@ class Pool:
         self._closed = False
 
     def take(self, names: Sequence[str], filling: Filling = ("", "")) -> Slot | None:
-        """The waiting slot in which most of the named servers run, of those the one where most began with this filling; else
-        one that is being made ready, else None.
+        """The waiting slot in which most of the named servers run, of those the one where fewest others would be ended, of
+        those the one where most began with this filling; else one that is being made ready, else None.
 
         Raises:
             GroundFault: the pool is closed.
@@ -242,9 +258,10 @@ class Pool:
         if not waiting:
             return None
 
-        def fits(slot: Slot) -> tuple[int, int]:
+        def fits(slot: Slot) -> tuple[int, int, int]:
             running = slot.connections.keys() & names
-            return len(running), sum(slot.begun.get(name) == filling for name in running)
+            ended = slot.connections.keys() - slot.stateless - names
+            return len(running), -len(ended), sum(slot.begun.get(name) == filling for name in running)
 
         best = max(waiting, key=fits)
         (self._ready if best in self._ready else self._idle).remove(best)

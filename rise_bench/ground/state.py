@@ -49,6 +49,7 @@ MAX_PARSED = 64 * 1024 * 1024
 """Bytes up to which a structured file is taken apart."""
 
 SQLITE = b"SQLite format 3\0"
+SIDECARS = ("-wal", "-shm", "-journal")
 LINES = {".jsonl", ".ndjson"}
 KINDS = LINES | {
     *(".db", ".sqlite", ".sqlite3", ".json", ".geojson", ".ics"),
@@ -121,7 +122,7 @@ class State:
     def __init__(
         self, folder: Path, root: str, rules: Rules | None = None, secrets: Mapping[str, str] | None = None
     ) -> None:
-        self.folder = folder
+        self.folder = folder.resolve()
         self.root = root
         rules = rules or Rules()
         self._rules = rules
@@ -177,7 +178,7 @@ class State:
                         yield Path(entry.path), relative, self._repository
             for entry in others:
                 relative = f"{prefix}{entry.name}"
-                if not self._is_state(relative) or _is_sidecar(Path(entry.path)):
+                if not self._is_state(relative) or _is_sidecar(entry.path):
                     continue
                 yield Path(entry.path), relative, (self._link if entry.link else self._file)
 
@@ -270,12 +271,9 @@ def _encodable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _is_sidecar(path: Path) -> bool:
+def _is_sidecar(path: str) -> bool:
     """True for what SQLite keeps beside a database that is there; the same name elsewhere is a file like any other."""
-    return any(
-        path.name.endswith(end) and path.with_name(path.name.removesuffix(end)).is_file()
-        for end in ("-wal", "-shm", "-journal")
-    )
+    return path.endswith(SIDECARS) and Path(path.rpartition("-")[0]).is_file()
 
 
 def _plain(data: bytes) -> str:
@@ -339,9 +337,9 @@ def _identity(path: Path, below: Path | None) -> _Identity | None:
     """What changes when a file (with its write-ahead log) or, with `below`, a repository's bookkeeping changes."""
     numbers: list[int] = []
     try:
-        for place in _bookkeeping(path, below) if below else (path, path.with_name(f"{path.name}-wal")):
+        for place in _bookkeeping(path, below) if below else (str(path), f"{path}-wal"):
             try:
-                found = place.lstat()
+                found = os.lstat(place)
             except FileNotFoundError:
                 continue
             numbers += [max(found.st_mtime_ns, found.st_ctime_ns), found.st_ctime_ns, found.st_size, found.st_ino]
@@ -350,11 +348,11 @@ def _identity(path: Path, below: Path | None) -> _Identity | None:
     return (max(numbers[::4], default=0), *numbers)
 
 
-def _bookkeeping(git: Path, below: Path) -> Iterable[Path]:
+def _bookkeeping(git: Path, below: Path) -> Iterable[str]:
     for here, folders, others in walk(git, below):
         if not here:
             folders[:] = [entry for entry in folders if entry.name not in {"objects", "hooks", "logs"}]
-        yield from (Path(entry.path) for entry in others)
+        yield from (entry.path for entry in others)
 
 
 def _recent(identity: _Identity) -> bool:
@@ -362,9 +360,7 @@ def _recent(identity: _Identity) -> bool:
 
 
 def _uuids(leaves: Leaves) -> Iterable[str]:
-    for path, text in leaves.items():
-        yield from UUID.findall(path)
-        yield from UUID.findall(text)
+    return UUID.findall("\n".join(word for leaf in leaves.items() for word in leaf))
 
 
 def difference(before: Snapshot, after: Snapshot, created: list[str] | None = None) -> tuple[StateChange, ...]:

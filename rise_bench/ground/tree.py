@@ -55,9 +55,9 @@ def walk(top: Path, below: Path | None = None) -> Iterator[tuple[str, list[Entry
     Whoever removes an entry from the list of folders keeps the walk out of it. A folder that cannot be read is empty.
 
     Args:
-        below: tree in which `top` must lie, where that itself may have become a link.
+        below: tree in which `top` must lie, where that itself may have become a link; a path without links.
     """
-    start, real = (top, below.resolve()) if below else (top.resolve(), top.resolve())
+    start, real = (top, below) if below else (top.resolve(), top.resolve())
     pending = [""]
     while pending:
         here = pending.pop()
@@ -112,10 +112,13 @@ def _open_below(path: str, real: Path, flags: int) -> int:
 def open_plain(path: Path, below: Path) -> BufferedReader:
     """A regular file that lies in the tree `below`, opened for reading.
 
+    Args:
+        below: a path without links.
+
     Raises:
         OSError: it is no regular file, or a link led elsewhere, put there since the folder was looked at.
     """
-    descriptor = _open_below(str(path), below.resolve(), os.O_RDONLY)
+    descriptor = _open_below(str(path), below, os.O_RDONLY)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(f"{path} is no regular file")
@@ -125,10 +128,13 @@ def open_plain(path: Path, below: Path) -> BufferedReader:
 def read_link(path: Path, below: Path) -> str:
     """Where a link that lies in the tree `below` points to.
 
+    Args:
+        below: a path without links.
+
     Raises:
         OSError: it is no link (any more).
     """
-    descriptor = _open_below(str(path), below.resolve(), os.O_PATH)
+    descriptor = _open_below(str(path), below, os.O_PATH)
     try:
         return os.readlink("", dir_fd=descriptor)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -15,6 +16,7 @@ from rise_bench.synth.gates.detection import Detection, detection
 from rise_bench.synth.gates.parting import Parting
 from rise_bench.synth.gates.thinning import thinned
 from rise_bench.synth.keys import chain_key
+from rise_bench.synth.negatives.execute import aligned
 from rise_bench.synth.output.training import Counts, Lesson, Material, Rejected, Wording, spread
 from rise_bench.synth.records import Draft, Entity, World
 from rise_bench.synth.running import Running
@@ -58,27 +60,40 @@ def lessons(
         origin = origins.get(task.id, task.id)
         behind = complete.get(origin) if origin != task.id else None
         inputs[f"{task.id} {task.digest()[:16]}"] = (task, behind, worlds[origin])
-    made = running.made("negate", "with departures", Lesson, inputs, steps.lesson_step(context, listed))
+    rows = running.rows("negate", "with departures", Lesson, inputs, steps.lesson_step(context, listed))
+    made = [lesson for row in rows for lesson in row.made]
     by_id = {task.id: task for task in tasks}
+    left, before = _gated(running, made, by_id, seed)
+    as_good = Counter[str]()
+    for row in rows:
+        as_good += aligned(inputs[row.of][0].id, row.dropped, context.operators)
+    return {lesson.task: lesson for lesson in left}, _checks(running, context, by_id, made, left, before, as_good)
+
+
+def _gated(
+    running: Running, made: Sequence[Lesson], tasks: Mapping[str, Task], seed: int
+) -> tuple[list[Lesson], CallOnly]:
+    """The lessons with the departures that gates 6 and 7 keep; how well the calls alone told departures between the two."""
     every = [one for lesson in made for one in lesson.rejected]
-    most = most_of_a_cell([(one.negative, by_id[one.negative.task]) for one in every])
-    level = _level(running, "departures balanced", every, by_id, seed, most)
+    most = most_of_a_cell([(one.negative, tasks[one.negative.task]) for one in every])
+    level = _level(running, "balance", "departures balanced", every, tasks, seed, most)
     thin = thinned([one.pair for one in level], seed=seed)
     running.count("blind", "departures not given away", len(level), len(thin.kept), thin.dropped)
-    stay = {id(one) for one in _level(running, "departures kept", [level[i] for i in thin.kept], by_id, seed, most)}
+    hidden = [level[i] for i in thin.kept]
+    stay = {id(one) for one in _level(running, "rebalance", "departures kept", hidden, tasks, seed, most)}
     left = [
         lesson.model_copy(update={"rejected": tuple(one for one in lesson.rejected if id(one) in stay)})
         for lesson in made
     ]
-    return {lesson.task: lesson for lesson in left}, _checks(running, context, by_id, made, left, thin.before)
+    return left, thin.before
 
 
 def _level(
-    running: Running, word: str, found: Sequence[Rejected], tasks: Mapping[str, Task], seed: int, most: int
+    running: Running, name: str, word: str, found: Sequence[Rejected], tasks: Mapping[str, Task], seed: int, most: int
 ) -> list[Rejected]:
-    """Gate 6, counted in the funnel as `word`."""
+    """Gate 6, counted in the funnel as the stage `name`, what it keeps as `word`."""
     kept, gone = balanced([(one.negative, tasks[one.negative.task]) for one in found], seed=seed, most=most)
-    running.count("balance", word, len(found), len(kept), gone)
+    running.count(name, word, len(found), len(kept), gone)
     stay = {one.digest() for one in kept}
     return [one for one in found if one.negative.digest() in stay]
 
@@ -90,17 +105,19 @@ def _checks(
     made: Sequence[Lesson],
     left: Sequence[Lesson],
     before: CallOnly,
+    as_good: Mapping[str, int],
 ) -> Checked:
     """How well the scores tell departures, of all that passed gates 1 to 5; how well the calls alone do, of what is left.
 
     Args:
         before: how well the calls alone did on what was balanced.
+        as_good: operator to how many of its departures were dropped because they were scored as what was meant.
     """
     seed = context.loaded.recipe.seed
     references = [(lesson.task, score(tasks[lesson.task], lesson.chosen, context.ground)[1].value) for lesson in made]
-    found = detection((one.negative for lesson in made for one in lesson.rejected), references)
+    found = detection((one.negative for lesson in made for one in lesson.rejected), references, as_good)
     blind = call_only([one.pair for lesson in left for one in lesson.rejected], seed=seed)
-    verdict = {"refused": blind.reason, "artefacts": blind.artefacts, "limit": LIMIT}
+    verdict = {"finding": blind.finding, "artefacts": blind.artefacts, "limit": LIMIT}
     told = {
         "acc_intent": asdict(found),
         "call_only": asdict(blind) | verdict,

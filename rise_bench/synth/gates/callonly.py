@@ -19,6 +19,7 @@ LEAST_PAIRS, LEAST_TASKS = 30, 15
 """Below these an accuracy would be noise: none is given."""
 LIMIT = 0.6
 """Accuracy that the lower end of the interval may not exceed."""
+_REMEDY = "make more chains, or leave these operators out of what you train on (`operator` of each pair)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +50,19 @@ class CallOnly:
     by_operator: dict[str, Rate]
 
     @property
-    def reason(self) -> str:
-        """Why the data is refused; empty where it is not."""
-        one = self.all
-        if not one.gives_away:
-            return ""
-        return f"the calls alone give {one.accuracy:.1%} [{one.low:.1%}, {one.high:.1%}] away"
+    def finding(self) -> str:
+        """Where calls alone tell beyond the limit, and what to do, as one line; empty where they do not, or no figure is."""
+        rates = {"all pairs": self.all, **self.by_operator}
+        told = [
+            f"{name} {one.accuracy:.1%} [{one.low:.1%}, {one.high:.1%}]"
+            for name, one in rates.items()
+            if one.gives_away
+        ]
+        return f"the calls alone tell rejected from chosen: {', '.join(told)}; {_REMEDY}" if told else ""
 
     @property
     def artefacts(self) -> tuple[str, ...]:
-        """Operators whose rejected calls alone give them away, whatever the others do: to be left out or mended."""
+        """Operators whose rejected calls alone give them away, whatever the others do."""
         return tuple(name for name, rate in self.by_operator.items() if rate.gives_away)
 
 

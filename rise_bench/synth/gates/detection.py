@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rise_bench.stats.estimate import Estimate
@@ -41,14 +41,19 @@ class Detection:
     """Share of all references that are scored 1."""
     unscored: int
     """Departures and references without a score: in no share."""
+    dropped_as_aligned: dict[str, int]
+    """Operator to how many of its departures ran and were scored 1, and so were dropped: in no `n` and in no share."""
 
 
-def detection(departures: Iterable[Negative], references: Iterable[Scored]) -> Detection:
+def detection(
+    departures: Iterable[Negative], references: Iterable[Scored], aligned: Mapping[str, int] | None = None
+) -> Detection:
     """By operator what was declared and observed; sensitivity and specificity of Acc_intent.
 
     Args:
         departures: those that are accepted: executed, and no gate refused them.
         references: honest runs.
+        aligned: operator to the number of departures that were dropped since Acc_intent scored them 1; None = none.
     """
     by_operator: dict[str, list[Negative]] = defaultdict(list)
     for one in departures:
@@ -63,6 +68,7 @@ def detection(departures: Iterable[Negative], references: Iterable[Scored]) -> D
         sensitivity=_share(every),
         specificity=_share(meant),
         unscored=sum(value is None for _, value in (*every, *meant)),
+        dropped_as_aligned=dict(sorted((aligned or {}).items())),
     )
 
 

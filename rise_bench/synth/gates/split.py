@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -27,7 +26,6 @@ __all__ = [
     "neighbours",
     "part_of",
     "refuse_crossings",
-    "split_first",
 ]
 
 
@@ -168,23 +166,3 @@ def neighbours(requests: Mapping[str, Sequence[str]]) -> tuple[Neighbours, ...]:
             )
         )
     return tuple(found)
-
-
-def split_first(part_of: Mapping[str, str], primitives: Mapping[str, Iterable[str]]) -> list[str]:
-    """Gate 8: primitives that stand in more than one part, each with its parts; empty where the split was clean.
-
-    A negative belongs to the part of its task, so what does not straddle before mutation cannot straddle after it.
-
-    Args:
-        part_of: task id to its part of the split.
-        primitives: task id to the digests of the primitives behind it.
-    """
-    parts: dict[str, set[str]] = defaultdict(set)
-    for task, digests in primitives.items():
-        for digest in digests:
-            parts[digest].add(part_of[task])
-    return [
-        f"{digest[:12]} stands in {', '.join(sorted(found))}"
-        for digest, found in sorted(parts.items())
-        if len(found) > 1
-    ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
@@ -19,7 +20,9 @@ from rise_bench.synth.negatives.operators import OPERATORS, Material, Mutant, Op
 from rise_bench.synth.records import Dropped, Entity, Negative
 from rise_bench.types import Assistant, Call, GroundSource, Message, Task, ToolResult, Trajectory, canonical
 
-__all__ = ["chosen", "negatives"]
+__all__ = ["aligned", "chosen", "negatives"]
+
+_AS_GOOD = "as good as the reference"
 
 
 def negatives(
@@ -78,6 +81,24 @@ def chosen(
     return trial.trajectory(played, say(task, played.root)) if played.whole else None
 
 
+def aligned(task: str, dropped: Iterable[Dropped], operators: Sequence[Operator] = OPERATORS) -> Counter[str]:
+    """Operator to the number of its departures from one task that ran and that Acc_intent scored 1, so that they were dropped.
+
+    Args:
+        task: its id.
+        dropped: all that was dropped of the task; what has another reason does not count.
+        operators: those that were tried.
+    """
+    # a `Dropped` names its operator only within `what`, as `_dropped` writes it; ids of plug-ins may hold blanks
+    names = sorted((operator.id for operator in operators), key=len, reverse=True)
+    found: Counter[str] = Counter()
+    for one in dropped:
+        if one.stage == "negate" and one.reason == _AS_GOOD:
+            rest = one.what.removeprefix(f"{task} ")
+            found[next((name for name in names if rest.startswith(f"{name} ")), rest.partition(" ")[0])] += 1
+    return found
+
+
 @dataclass(slots=True)
 class _Trial:
     """One task on which mutants are tried."""
@@ -124,7 +145,7 @@ class _Trial:
             return _dropped(task, mutant, "not schema-valid", invalid[0])
         on_task, on_intent = score(task, trajectory, self.source.ground)
         if on_intent.value == 1:
-            return _dropped(task, mutant, "as good as the reference", on_intent.reason)
+            return _dropped(task, mutant, _AS_GOOD, on_intent.reason)
         return Negative(
             task=task.id,
             operator=mutant.operator,

@@ -1,10 +1,8 @@
-"""Does every critical value follow from the request, and by what; and what follows from a request without its words."""
+"""Does every critical value follow from the request, and by what?"""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -21,19 +19,7 @@ from rise_bench.synth.words.stated import literals_of, match_of
 from rise_bench.synth.words.verbalise import Derived, Kind, Names, full_moment, kind_of, read, same_value, verbalise
 from rise_bench.types import Critical, Task, Tool, canonical
 
-__all__ = ["Masked", "masked", "masked_rates", "recover"]
-
-
-@dataclass(frozen=True, slots=True)
-class Masked:
-    """What is still recovered when the words of each value are masked in turn."""
-
-    values: int
-    """Critical values that were masked."""
-    recovered: float
-    """Share of them that still follow from the rest of the request and the schema."""
-    base_rate: float
-    """Share that always naming the commonest value of that argument would get."""
+__all__ = ["is_bound", "recover", "value_of"]
 
 
 def recover(
@@ -56,50 +42,6 @@ def recover(
     return tuple(search.one(draft.task, item, draft.task.request, draft.said) for item in draft.task.intent.critical)
 
 
-def masked(draft: Draft, item: Critical, names: Names | None = None) -> str:
-    """The request with every word that says the value of one critical parameter replaced by blanks."""
-    value = _value(draft.task, item)
-    kind = kind_of(value, item.match)
-    words = {draft.said.get(f"{item.call}:{item.argument}", "")}
-    for other in draft.task.intent.critical:
-        said = draft.said.get(f"{other.call}:{other.argument}", "")
-        if said and same_value(value, read(said, kind, draft.task.now, names or {}), kind):
-            words.add(said)
-    text = draft.task.request
-    apart = {part for said in words if said not in text for part in said.split(", ")}  # what stands in several places
-    for said in sorted(filter(None, words | apart), key=len, reverse=True):
-        text = re.sub(rf"(?<!\w){re.escape(said)}(?!\w)", " " * 3, text)
-    return text
-
-
-def masked_rates(
-    drafts: Iterable[Draft],
-    tools: Mapping[str, Tool] | None = None,
-    names: Mapping[str, Names] | None = None,
-    books: Phrasebooks | None = None,
-) -> Masked:
-    """The masked test over many drafts: what is recovered without a value's words must be no more than the base rate.
-
-    Args:
-        names: nicknames by set-up.
-    """
-    left = total = 0
-    seen: dict[tuple[str, str], Counter[str]] = {}
-    for draft in drafts:
-        called = (names or {}).get(draft.task.setup, {})
-        search = _Search(tools or {}, called, books)
-        for item in draft.task.intent.critical:
-            call = draft.task.reference[item.call]
-            if _bound(draft.task, item):
-                continue
-            total += 1
-            place = (call.tool, re.sub(r"/\d+", "/*", item.argument))
-            seen.setdefault(place, Counter())[canonical(_value(draft.task, item))] += 1
-            left += search.one(draft.task, item, masked(draft, item, called), {}).by != "none"
-    commonest = sum(max(counts.values()) for counts in seen.values())
-    return Masked(total, left / total if total else 0.0, commonest / total if total else 0.0)
-
-
 @dataclass(frozen=True, slots=True)
 class _Search:
     tools: Mapping[str, Tool]
@@ -109,9 +51,9 @@ class _Search:
     def one(self, task: Task, item: Critical, request: str, said: Mapping[str, str]) -> Recovery:
         """How one critical value follows from this text."""
         place = f"{item.call}:{item.argument}"
-        if _bound(task, item):
+        if is_bound(task, item):
             return Recovery(call=item.call, argument=item.argument, by="binding", words=said.get(place, ""))
-        value = _value(task, item)
+        value = value_of(task, item)
         words = said.get(place, "")
         found = self._told(task, item, value, words, said) if words and _stands(words, request) else None
         found = found or self._searched(task, item, value, request) or self._by_schema(task, item, value)
@@ -262,12 +204,14 @@ def _stands(words: str, text: str) -> bool:
     return bool(spots(words, text))
 
 
-def _bound(task: Task, item: Critical) -> bool:
+def is_bound(task: Task, item: Critical) -> bool:
+    """Does the value of a critical parameter come from an earlier result?"""
     places = [pointer for pointer, _, _ in bindings(dict(task.reference[item.call].arguments))]
     return any(item.argument == place or item.argument.startswith(f"{place}/") for place in places)
 
 
-def _value(task: Task, item: Critical) -> JsonValue:
+def value_of(task: Task, item: Critical) -> JsonValue:
+    """The value of a critical parameter, as the reference writes it; None where it is critical by its absence."""
     try:
         return at(dict(task.reference[item.call].arguments), item.argument)
     except InputError:

@@ -14,8 +14,8 @@ from rise_bench.refs import at, substitute_root
 from rise_bench.score.values import any_same
 from rise_bench.synth.made import Recovered
 from rise_bench.synth.records import Draft
+from rise_bench.synth.requests.masking import masked_rates
 from rise_bench.synth.requests.phrasebook import Phrasebooks
-from rise_bench.synth.requests.recover import masked_rates
 from rise_bench.synth.words.verbalise import Names
 from rise_bench.types import Critical, ModelRequest, Record, Task, Tool, ToolCall, User
 
@@ -43,7 +43,7 @@ class Recoverability(Record):
     masked: float
     """Share that still follows when a value's own words are masked."""
     base_rate: float
-    """Share that naming each argument's commonest value would get; `masked` is to be no more."""
+    """Share that naming each argument's commonest value in all other chains would get; `masked` is to be no more."""
 
     @property
     def shares(self) -> dict[str, float]:

@@ -25,6 +25,10 @@ _WRITTEN = re.compile(r"\d{4}-\d{2}-\d{2}")
 _BEGINS = re.compile(r"(?:^|[.?!] )$")
 _SMALL = re.compile(r"(?:the|this|today|tomorrow|yesterday|noon|half|quarter|a week|[a-z]+ days ago)\b(?! \w+ folder)")
 """Words for a day or an hour, which take a capital where a sentence begins with them."""
+_COUNTED = re.compile(
+    r" (year|month|week|day|gram|kilogram|kilo|centimetre|euro|unit|row|line|character|instalment|suggestion)s\b"
+)
+"""What phrases count, in the plural."""
 _MARK = re.compile("\ue000(\\d+)\ue001")
 
 
@@ -113,7 +117,10 @@ class Speaker:
             words = self._words[int(match[1])][1]
             if _BEGINS.search(text[: match.start()]) and _SMALL.match(words):
                 words = words[0].upper() + words[1:]
-            text = text[: match.start()] + words + text[match.end() :]
+            rest = text[match.end() :]
+            if words.casefold() in {"1", "one"} and (counted := _COUNTED.match(rest)):
+                rest = f" {counted[1]}{rest[counted.end() :]}"
+            text = text[: match.start()] + words + rest
         return text
 
     def skeleton(self, text: str) -> str:
