@@ -1,4 +1,4 @@
-"""Time and memory of what is resampled: 10,000 draws over 10,000 tasks x 5 attempts in 100 clusters, each in its own process."""
+"""Time and memory of resampling: 10,000 draws over 10,000 tasks x 5 attempts in 100 clusters, each in a process of its own."""
 
 from __future__ import annotations
 

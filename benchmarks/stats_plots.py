@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from statistics import fmean
 
@@ -20,6 +21,7 @@ from benchmarks.stats_rows import BINS
 from benchmarks.stats_scenes import ALPHA, CLUSTERS, METHODS
 from rise_bench.stats.designs import Design
 from rise_bench.stats.power import simulated_power
+from rise_bench.store import write_atomic
 
 __all__ = ["PLOTS", "draw"]
 
@@ -132,7 +134,9 @@ def draw(name: str, folder: Path, to: Path) -> None:
         mpl.rc("font", size=9)
         figure = Figure(figsize=size, layout="constrained")
         drawn(folder, figure)
-        figure.savefig(to / f"{name}.svg", metadata={"Date": None, "Creator": None})
+        drawing = StringIO()
+        figure.savefig(drawing, format="svg", metadata={"Date": None, "Creator": None})
+    write_atomic(to / f"{name}.svg", drawing.getvalue())
 
 
 def main() -> None:

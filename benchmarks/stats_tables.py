@@ -39,7 +39,7 @@ def tables(folder: Path) -> dict[str, str]:
         "reading": _reading(found),
         "speed": _markdown(
             ("what", "figure", "aim", ""),
-            ([one["name"], f"{one['value']:.2f} {one['unit']}", _aim(one), one["note"]] for one in speed),
+            ([one["name"], f"{one['value']:.3g} {one['unit']}", _aim(one), one["note"]] for one in speed),
         ),
     }
 

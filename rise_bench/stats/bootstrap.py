@@ -31,7 +31,8 @@ def cluster_bootstrap(
 
     As many clusters as there are are drawn with replacement, each with all its tasks; the mean is that of the tasks drawn.
     "percentile" takes quantiles of these means; "bca" corrects them for bias and, by a jackknife over clusters, for skew
-    (Efron 1987). Both are too narrow with few clusters: below 20 use `mean_interval` or `wild_interval`.
+    (Efron 1987). Both are too narrow with few clusters, with 20 still somewhat (docs/statistics.md): there use `mean_interval`
+    or `wild_interval`.
 
     Args:
         values: one number per task, or tasks x attempts with NaN where an attempt is not there.

@@ -45,7 +45,8 @@ def simulated_power(
     formula = None
     if source.clusters > 1 and spread > 0:
         critical = t_quantile(source, 1 - alpha / 2) * source.standard_error(0.0)
-        formula = sum(float(special.ndtr((side * difference - critical) / spread)) for side in (-1, 1))
+        sides = [(side * difference - critical) / spread for side in (-1, 1)]
+        formula = float(special.stdtr(max(source.clusters - 1, 1), sides).sum())
     return trial.record(source, difference, rate, error=(rate * (1 - rate) / draws) ** 0.5, formula=formula)
 
 
