@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import sqlite3
 import struct
 import zipfile
@@ -24,7 +25,7 @@ from openpyxl.styles import Font
 from rise_bench.ground.fixture import GitCommit, build_repository
 from rise_bench.ground.leaves import MAX_CHARACTERS
 from rise_bench.ground.repository import MAX_CONFIG, MAX_OBJECT, MAX_SHORTENED
-from rise_bench.ground.state import MAX_TEXT, Rules, Snapshot, State, difference
+from rise_bench.ground.state import MAX_TEXT, Begun, Rules, Snapshot, State, difference
 from rise_bench.ground.tree import open_plain, read_link, remove, walk
 
 EVENT = """BEGIN:VCALENDAR
@@ -772,3 +773,41 @@ def test_two_ids_made_at_once_are_numbered_by_what_they_are_about(tmp_path: Path
         write(folder, f"{two}.txt", "pears")
         texts.append([(change.path, change.after) for change in difference(before, state.snapshot())])
     assert texts[0] == texts[1] == [("<id:1>.txt", "apples"), ("<id:2>.txt", "pears")]
+
+
+# --- folders that are filled alike ------------------------------------------------------------------------------------
+
+
+def copied(source: Path, target: Path) -> Path:
+    return Path(shutil.copytree(source, target, symlinks=True))
+
+
+def test_what_folders_filled_alike_begin_with_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = tmp_path / "first"
+    first.mkdir()
+    (first / "list.json").write_text('{"milk": 2}', encoding="utf-8")
+    repository(first / "repo")
+    begun: Begun = {}
+    seen = State(first, "", begun=begun).snapshot()
+    again = State(copied(first, tmp_path / "again"), "", begun=begun)
+    with monkeypatch.context() as patch:
+        patch.setattr("rise_bench.ground.state.open_plain", None)
+        patch.setattr("rise_bench.ground.state.repository_leaves", None)
+        assert again.snapshot() == seen
+    (tmp_path / "again" / "list.json").write_text('{"milk": 3}', encoding="utf-8")
+    assert [change.path for change in difference(seen, again.snapshot())] == ["list.json#/milk"]
+
+
+@pytest.mark.parametrize("text", ["two", "three"])
+def test_what_was_changed_in_a_copy_before_it_is_first_looked_at_is_seen(tmp_path: Path, text: str) -> None:
+    first = tmp_path / "first"
+    first.mkdir()
+    (first / "a.txt").write_text("one", encoding="utf-8")
+    begun: Begun = {}
+    State(first, "", begun=begun).snapshot()
+    second = copied(first, tmp_path / "second")
+    (second / "a.txt").write_text(text, encoding="utf-8")
+    (second / "b.txt").write_text("new", encoding="utf-8")
+    assert State(second, "", begun=begun).snapshot().leaves == {"a.txt": text, "b.txt": "new"}
+    third = copied(first, tmp_path / "third")
+    assert State(third, "", begun=begun).snapshot().leaves == {"a.txt": "one"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -18,10 +18,13 @@ from rise_bench.ground.recipe import Recipe, load_recipe
 from rise_bench.ground.remote import elsewhere
 from rise_bench.ground.sandbox import Sandbox, Variation, parse_now
 from rise_bench.ground.secrets import secrets_of
-from rise_bench.ground.state import Rules, Snapshot, State, difference
+from rise_bench.ground.state import Begun, Rules, Snapshot, State, difference
 from rise_bench.types import Ground, GroundMode, GroundSession, Server, StateChange, Task, Tool, ToolCall, ToolResult
 
 __all__ = ["LiveGround", "LiveSession"]
+
+BEGINNINGS = 64
+"""Fixtures, each with other servers, of which it is kept what attempts begin with."""
 
 
 class _Release(Protocol):
@@ -72,6 +75,10 @@ class LiveGround:
         self._progress = progress
         self._installed: dict[str, Installed] = {}
         self._lock = threading.Lock()
+        self._begun: dict[Hashable, Begun] = {}
+        """(fixture, root, servers) to what attempts were seen to begin with."""
+        self._listed: dict[str, tuple[tuple[Tool, ...], str]] = {}
+        """Server to what it listed, and under which root, when that was last found as it was frozen."""
         self._pool = Pool(self._renew)
         self._used: set[Slot] = set()
         self._used_lock = threading.Lock()
@@ -120,8 +127,21 @@ class LiveGround:
             raise
         recipes = [self._recipes[name] for name in task.servers]
         here = not any(recipe.url for recipe in recipes)
-        state = State(slot.sandbox.home, slot.sandbox.root, _rules(recipes), secrets_of(recipes)) if here else None
+        place = (slot.sandbox.home, slot.sandbox.root)
+        begun = self._begins(task.setup, place[1], tuple(task.servers))
+        state = State(*place, _rules(recipes), secrets_of(recipes), begun) if here else None
         return LiveSession(slot, tools, state, self._release, self._check)
+
+    def _begins(self, *alike: Hashable) -> Begun | None:
+        """What is known of how such attempts begin; None where their files are not copies."""
+        if not alike[0]:
+            return None
+        with self._lock:
+            found = self._begun.pop(alike, {})
+            self._begun[alike] = found  # the last ones used are kept
+            for old in list(self._begun)[:-BEGINNINGS]:
+                del self._begun[old]
+            return found
 
     @property
     def secrets(self) -> dict[str, str]:
@@ -202,8 +222,11 @@ class LiveGround:
     def _compare(self, frozen: Server, slot: Slot) -> None:
         """Refuse a server that is not as it was frozen, or note it where drift is allowed."""
         live = slot.connections[frozen.name].list_tools()
+        if self._listed.get(frozen.name) == (live, slot.sandbox.root):
+            return
         if not self._allow_drift:
             drift(frozen, live, slot.sandbox.root)
+            self._listed[frozen.name] = (live, slot.sandbox.root)
         elif (found := drifted(frozen, live, slot.sandbox.root)) and frozen.name not in self.drifted:
             self.drifted[frozen.name] = found
             if self._progress:

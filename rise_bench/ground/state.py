@@ -25,7 +25,7 @@ from rise_bench.ground.tree import open_plain, read_link, walk
 from rise_bench.refs import ROOT
 from rise_bench.types import StateChange
 
-__all__ = ["IGNORED", "UUID", "Rules", "Snapshot", "State", "difference"]
+__all__ = ["IGNORED", "UUID", "Begun", "Rules", "Snapshot", "State", "difference"]
 
 IGNORED = (
     ".cache/**",
@@ -81,6 +81,7 @@ UUID = re.compile(r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4
 
 Leaves = dict[str, str]
 _Identity = tuple[int, ...]
+"""When the latest of its files changed; then of each file: changed at all, status changed, size, inode, content changed."""
 
 
 class _Known(NamedTuple):
@@ -92,6 +93,10 @@ class _Known(NamedTuple):
     size: int
     """Characters of the leaves that it has, even where one leaf stands for all of them."""
     whole: bool
+
+
+Begun = dict[str, _Known]
+"""What attempts that begin alike were seen to begin with: relative path to what was read there."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +122,17 @@ class State:
     Args:
         root: the folder's path as the servers see it.
         secrets: name to value of what must not stand in any leaf.
+        begun: of folders filled with the same copies, root, rules and secrets; what this one begins with is added. A file of
+            the size and modification time that one of them had there is taken for the same, until it changes.
     """
 
     def __init__(
-        self, folder: Path, root: str, rules: Rules | None = None, secrets: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        root: str,
+        rules: Rules | None = None,
+        secrets: Mapping[str, str] | None = None,
+        begun: Begun | None = None,
     ) -> None:
         self.folder = folder.resolve()
         self.root = root
@@ -130,6 +142,8 @@ class State:
         self._ignored = _matcher((*IGNORED, *rules.ignore))
         self._redactor = Redactor(secrets or {})
         self._known: dict[str, _Known] = {}
+        self._begun = begun
+        """None once the folder was read."""
 
     def snapshot(self) -> Snapshot:
         """All leaves now, as far as the limits reach; the leaf `//` says what is beyond them.
@@ -144,13 +158,16 @@ class State:
         for path, relative, read in self._entries():
             repository = read == self._repository
             identity = _identity(path, self.folder if repository else None)
-            size = REPOSITORY_BYTES if repository else sum((identity or ())[3::4])
+            size = REPOSITORY_BYTES if repository else sum((identity or ())[3::5])
             if len(seen) >= MAX_FILES or size > bytes_left or len(relative) + CONDENSED > characters_left:
                 rest.append(size)
                 continue
             bytes_left -= size
             found = self._known.get(relative)
             stale = found is None or identity is None or found.identity != identity or _recent(identity)
+            if stale and identity and self._begun and (copied := self._begun.get(relative)):
+                stale = _content(copied.identity) != _content(identity)
+                found = found if stale else copied._replace(identity=identity)
             if found is None or stale or found.whole != (found.size <= characters_left):
                 found = _known(
                     identity or (), self._canonical(read(path, relative)), self._clean(relative), characters_left
@@ -160,6 +177,9 @@ class State:
             leaves.update(found.leaves)
             ids |= found.ids
         self._known = seen
+        if self._begun is not None:
+            self._begun.update(seen)
+            self._begun = None
         if rest:
             leaves[REST] = f"<{len(rest)} further entries, {sum(rest)} bytes, not read>"
         return Snapshot(leaves, frozenset(ids))
@@ -342,10 +362,16 @@ def _identity(path: Path, below: Path | None) -> _Identity | None:
                 found = os.lstat(place)
             except FileNotFoundError:
                 continue
-            numbers += [max(found.st_mtime_ns, found.st_ctime_ns), found.st_ctime_ns, found.st_size, found.st_ino]
+            latest = max(found.st_mtime_ns, found.st_ctime_ns)
+            numbers += [latest, found.st_ctime_ns, found.st_size, found.st_ino, found.st_mtime_ns]
     except (OSError, ValueError):
         return None
-    return (max(numbers[::4], default=0), *numbers)
+    return (max(numbers[::5], default=0), *numbers)
+
+
+def _content(identity: _Identity) -> _Identity:
+    """What a copy has in common with what it was copied from: sizes and times of change of the content."""
+    return (*identity[3::5], *identity[5::5])
 
 
 def _bookkeeping(git: Path, below: Path) -> Iterable[str]:
