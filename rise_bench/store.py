@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
+from yaml.composer import Composer
 
 from rise_bench.errors import InputError, RiseError
 from rise_bench.refs import strict_json
@@ -60,13 +61,32 @@ def _text(path: Path) -> str:
         raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
 
 
-class _Loader(yaml.SafeLoader):
-    """Leaves dates and instants as the text that stands there: no record has any other use for them."""
+_RESOLVERS = {
+    first: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:timestamp"]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+"""Dates and instants stay the text that stands there: no record has any other use for them."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 - the library's own attribute
-        first: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:timestamp"]
-        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+
+class _Loader(yaml.SafeLoader):
+    """The loader in Python: slow, and the one whose words say what is wrong."""
+
+    yaml_implicit_resolvers = _RESOLVERS
+
+
+_Quick: type[Any] = _Loader
+if yaml.__with_libyaml__:
+
+    class _Quick(Composer, yaml.CSafeLoader):  # type: ignore[no-redef]
+        """Read by libyaml, some times as fast. Composed in Python: libyaml's own composer has no limit of depth, and a file
+        of nothing but brackets would end the process.
+        """
+
+        yaml_implicit_resolvers = _RESOLVERS
+
+        def __init__(self, text: str) -> None:
+            yaml.CSafeLoader.__init__(self, text)
+            Composer.__init__(self)
 
 
 def read_yaml(path: Path) -> Any:
@@ -75,8 +95,14 @@ def read_yaml(path: Path) -> Any:
     Raises:
         InputError: missing, unreadable, not UTF-8 or not YAML; names the line.
     """
+    text = _text(path)
     try:
-        return _Loader(_text(path)).get_single_data()
+        try:
+            return _Quick(text).get_single_data()
+        except yaml.YAMLError:  # the other tells more, and the same with and without libyaml
+            return _Loader(text).get_single_data()
+    except RecursionError:
+        raise InputError("is nested too deep", where=str(path), remedy="mend the file") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)

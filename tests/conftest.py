@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import signal
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,8 @@ from filelock import FileLock
 
 TESTS = Path(__file__).resolve().parent
 
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell starts what runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.pop("COLUMNS", None)  # pytest-xdist narrows what its workers print
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,8 +14,9 @@ from misbehaving import KEY, Peer, fails, says, serving
 from rise_bench.errors import InputError, ModelFault, SetupError
 from rise_bench.synth.recipe import Asked
 from rise_bench.synth.records import Chain, Draft, Dropped, Entity, World
-from rise_bench.synth.requests.llm import Asker, LlmAuthor, LlmJudge, LlmProposer, Purse, Spent
-from rise_bench.types import Call, Critical, Intent, Task, Tool
+from rise_bench.synth.requests.llm import Asker, LlmAuthor, LlmJudge, LlmProposer
+from rise_bench.synth.requests.purse import Purse, Spent
+from rise_bench.types import Assistant, Call, Critical, Intent, Reply, Task, Tool
 
 WORLD = World(setup="w", now="2026-04-02T09:00:00Z", servers=("files",))
 READ = Tool(server="files", name="read_file", description="Read a file.", parameters={"type": "object"})
@@ -183,15 +186,85 @@ def test_a_limit_of_requests_stops_before_the_next_one(peer: Peer, asker: Callab
     assert "goes on where it stopped" in stopped.value.remedy
 
 
-def test_a_limit_of_cost_stops_once_it_is_spent(peer: Peer, asker: Callable[..., Asker]) -> None:
-    purse = Purse(max_cost=20e-6, prices=(1.0, 1.0))
+def test_a_limit_of_cost_stops_before_the_answer_that_would_go_beyond_it(
+    peer: Peer, asker: Callable[..., Asker]
+) -> None:
+    purse = Purse(max_cost=40e-6, prices=(1.0, 1.0))
     judge = LlmJudge(asker(purse))
     peer.script = [says('{"same": true}')]
     judge.same("a", "b", "date")
     assert purse.spent == pytest.approx(18e-6)
     judge.same("a", "c", "date")
-    with pytest.raises(Spent):
+    with pytest.raises(Spent, match="is spent, and an answer cost up to"):
         judge.same("a", "d", "date")
+    assert len(peer.bodies) == 2
+    assert purse.spent == pytest.approx(36e-6)
+
+
+def reply(tokens: int) -> Reply:
+    return Reply(message=Assistant(content=""), input_tokens=0, output_tokens=tokens)
+
+
+def test_what_is_under_way_counts_at_the_price_of_the_dearest_answer_so_far() -> None:
+    """Four threads and a limit that ten answers just meet: they make ten, however they come in between each other."""
+    purse = Purse(max_cost=10 * 7.0, prices=(0.0, 1e6))
+    lock, together = threading.Lock(), threading.Barrier(4)
+    most: list[int] = []
+    under_way: list[int] = []
+    stopped: list[str] = []
+
+    def ask() -> None:
+        together.wait(10)
+        while True:
+            try:
+                with purse.request():
+                    with lock:
+                        under_way.append(1)
+                        most.append(len(under_way))
+                    time.sleep(0.05)
+                    purse.pay(reply(7))
+                    under_way.pop()
+            except Spent as limit:
+                stopped.append(limit.where)
+                return
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert (purse.requests, purse.spent, stopped) == (10, 70.0, ["--max-cost"] * 4)
+    assert most[:2] == [1, 1], "the first is waited for alone"
+    assert max(most) > 1, "the others are made side by side, once it is known what one costs"
+
+
+def test_a_request_that_fails_holds_nothing_back() -> None:
+    purse = Purse(max_cost=2.0, prices=(0.0, 1e6))
+    ended: list[str] = []
+
+    def ask() -> None:
+        with purse.request():
+            purse.pay(reply(1))
+        for _ in range(3):
+            with pytest.raises(ModelFault), purse.request():
+                raise ModelFault("HTTP 500")
+        with purse.request():
+            purse.pay(reply(1))
+        with pytest.raises(Spent), purse.request():
+            pass
+        ended.append("not held back")
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert (ended, purse.spent) == (["not held back"], 2.0)
+
+
+def test_a_limit_of_nothing_asks_nothing() -> None:
+    for purse in (Purse(max_requests=0), Purse(max_cost=0.0, prices=(1.0, 1.0))):
+        with pytest.raises(Spent), purse.request():
+            pass
+        assert purse.requests == 0
 
 
 def test_a_limit_of_cost_needs_prices() -> None:

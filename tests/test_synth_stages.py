@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import toy
 
 from rise_bench.errors import GroundFault, InputError, SetupError
+from rise_bench.synth.chains.reproduce import reproduce
 from rise_bench.synth.folder import Row, Spec, StageFile, SynthFolder
 from rise_bench.synth.funnel import Funnel, level, markdown
-from rise_bench.synth.records import Dropped, Entity
-from rise_bench.synth.stages import work, work_in_a_row
+from rise_bench.synth.negatives.execute import negatives
+from rise_bench.synth.primitives.verify import verify
+from rise_bench.synth.records import Chain, Dropped, Entity, Proposal, World
+from rise_bench.synth.requests.purse import Spent
+from rise_bench.synth.running import Running
+from rise_bench.synth.stages import FAULTS, Tick, work, work_in_a_row
+from rise_bench.types import Call, Critical, Intent, Task
 
 
 def quiet(done: int, total: int, note: str = "") -> None:
@@ -139,6 +149,166 @@ def test_an_interrupt_keeps_what_was_done(tmp_path: Path) -> None:
     file = stage(tmp_path)
     assert file.has("k00")
     assert not file.has("k05")
+
+
+class Slow:
+    """The first input holds until it is released, or so many seconds; the second raises meanwhile; all others are slow."""
+
+    def __init__(self, raises: BaseException, hold: float) -> None:
+        self.asked: list[int] = []
+        self.released, self.ended = threading.Event(), threading.Event()
+        self._raises, self._hold = raises, hold
+        self._begun = threading.Event()
+
+    def __call__(self, number: int) -> Iterator[Entity]:
+        self.asked.append(number)
+        if number == 0:
+            self._begun.set()
+            self.released.wait(self._hold)
+            self.ended.set()
+        elif number == 1:
+            self._begun.wait(20)
+            raise self._raises
+        else:
+            time.sleep(0.05)
+        yield entity(str(number))
+
+
+@pytest.mark.parametrize("raises", [Spent("2 requests were made"), SetupError("no such model"), ValueError("a bug")])
+def test_what_runs_when_a_stage_stops_is_finished_and_kept_and_no_other_is_begun(
+    tmp_path: Path, raises: Exception
+) -> None:
+    many = {f"k{number}": number for number in range(200)}
+    step = Slow(raises, hold=0.3)
+    with pytest.raises(type(raises), match=str(raises)):
+        work("propose", stage(tmp_path), many, step, workers=2, tick=quiet)
+    assert {0, 1} <= set(step.asked) < set(many.values())
+    file = stage(tmp_path)
+    assert [number for number in sorted(step.asked) if not file.has(f"k{number}")] == [1]
+
+
+def test_an_interrupt_waits_for_nothing(tmp_path: Path) -> None:
+    step = Slow(KeyboardInterrupt(), hold=20)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            work("propose", stage(tmp_path), INPUTS, step, workers=2, tick=quiet)
+        assert not step.ended.is_set()
+    finally:
+        step.released.set()
+
+
+def faulty(number: int) -> Iterator[Entity | Dropped]:
+    if number == 3:
+        raise GroundFault("the server died")
+    if number in (5, 6):
+        reason = "ground fault" if number == 5 else "says nothing"
+        yield Dropped(stage="propose", what=str(number), reason=reason)
+    else:
+        yield entity(str(number))
+
+
+def test_inputs_that_faulted_are_done_again_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    work("propose", stage(tmp_path), INPUTS, faulty, workers=2, tick=quiet)
+    before = (tmp_path / "entities.jsonl").read_bytes()
+    plain, again, third = Step(), Step(), Step()
+    work("propose", stage(tmp_path), INPUTS, plain, workers=2, tick=quiet)
+    assert (plain.asked, (tmp_path / "entities.jsonl").read_bytes()) == ([], before)
+    rows = work("propose", stage(tmp_path), INPUTS, again, workers=1, tick=quiet, retry_faults=True)
+    assert again.asked == [3, 5]
+    assert [row.dropped[0].reason for row in rows if row.dropped] == ["every fourth", "says nothing"]
+    after = (tmp_path / "entities.jsonl").read_bytes()
+    assert after.startswith(before), "what was written before is kept"
+    assert stage(tmp_path).complete(INPUTS)
+    work("propose", stage(tmp_path), INPUTS, third, workers=1, tick=quiet, retry_faults=True)
+    assert (third.asked, (tmp_path / "entities.jsonl").read_bytes()) == ([], after)
+
+
+def test_an_input_that_faults_once_more_stays_dropped(tmp_path: Path) -> None:
+    for retry in (False, True):
+        rows = work("propose", stage(tmp_path), INPUTS, faulty, workers=1, tick=quiet, retry_faults=retry)
+    assert [row.dropped[0].reason for row in rows if row.dropped] == ["fault", "ground fault", "says nothing"]
+    assert len(rows) == len(INPUTS)
+
+
+@pytest.mark.parametrize("reason", sorted(FAULTS))
+def test_a_stream_does_inputs_again_whose_row_says_that_they_faulted(tmp_path: Path, reason: str) -> None:
+    file = stage(tmp_path)
+    for key in INPUTS:
+        gone = (Dropped(stage="verify", what=key, reason=reason),) if key == "k04" else ()
+        file.add(Row(of=key, made=() if gone else (entity(key),), dropped=gone))
+    file.finish(len(INPUTS))
+    rounds: list[list[int]] = []
+
+    def stream(left: list[int]) -> Iterator[Entity]:
+        rounds.append(left)
+        return (entity(f"k{number:02}") for number in left)
+
+    for retry in (False, True):
+        again = stage(tmp_path)
+        how = {"tick": quiet, "retry_faults": retry}
+        rows = work_in_a_row("verify", again, INPUTS, stream, lambda one: str(one.value), **how)
+        assert len([row for row in rows if row.made]) == 11 + retry
+    assert rounds == [[4]]
+
+
+@contextmanager
+def silent(name: str) -> Iterator[Tick]:
+    yield quiet
+
+
+def running(folder: SynthFolder, **how: bool) -> Running:
+    return Running("small", folder, silent, 1, **how)
+
+
+@pytest.mark.parametrize("raises", [Spent("enough"), KeyboardInterrupt(), SetupError("gone")])
+def test_a_stage_that_is_stopped_in_its_middle_is_counted_as_far_as_it_got(
+    tmp_path: Path, raises: BaseException
+) -> None:
+    def step(number: int) -> Iterator[Entity | Dropped]:
+        if number >= 5:
+            raise raises
+        yield from Step()(number)
+
+    folder = SynthFolder.create(spec(seed=1), tmp_path)
+    stopped, ended = running(folder), running(folder)
+    with pytest.raises(type(raises)):
+        stopped.rows("propose", "proposed", Entity, INPUTS, step)
+    with pytest.raises(type(raises)):
+        stopped.streamed("verify", "verified", Entity, INPUTS, lambda left: step(5), lambda one: "")
+    ended.rows("propose", "proposed", Entity, INPUTS, Step())
+    folder.close()
+    counts = [(one.word, one.inputs, one.made, one.lost, one.note) for one in stopped.funnel.levels]
+    assert counts == [
+        ("proposed", 5, 4, 1, "unfinished: 5 of 12 inputs are done"),
+        ("verified", 0, 0, 0, "unfinished: 0 of 12 inputs are done"),
+    ]
+    assert "unfinished: 5 of 12 inputs are done" in markdown(stopped.funnel)
+    assert [(one.inputs, one.note) for one in ended.funnel.levels] == [(12, "")]
+
+
+def test_the_option_reaches_the_stages(tmp_path: Path) -> None:
+    folder = SynthFolder.create(spec(seed=1), tmp_path)
+    running(folder).rows("propose", "proposed", Entity, INPUTS, faulty)
+    again, once = Step(), Step()
+    running(folder).rows("propose", "proposed", Entity, INPUTS, once)
+    running(folder, retry_faults=True).rows("propose", "proposed", Entity, INPUTS, again)
+    folder.close()
+    assert (once.asked, again.asked) == ([], [3, 5])
+
+
+def test_what_stages_say_of_a_server_that_dies_is_known_as_a_fault() -> None:
+    dying = toy.FolderGround(dies=lambda call: True)
+    world = World(setup="desk", now=toy.NOW, servers=("files",))
+    read = Call(tool="files.read", arguments={"path": "{root}/sales/2026-q1.txt"})
+    tried = verify([Proposal(world=world, tool=read.tool, arguments=read.arguments, scenario="all")], dying, dying)
+    ran = reproduce(Chain(world=world, calls=(read,), primitives=("",)), dying, dying)
+    critical = Intent(critical=(Critical(call=0, argument="/path", match="path"),))
+    task = Task(
+        id="t", request="", setup="desk", servers=("files",), reference=(read,), intent=critical, recorded=("x",)
+    )
+    gone = [one.reason for one in (*tried, ran, *negatives(task, dying)) if isinstance(one, Dropped)]
+    assert gone == ["server died", "ground fault", "a server died"]
+    assert set(gone) < FAULTS
 
 
 def test_a_stream_goes_on_after_a_fault_with_what_is_left(tmp_path: Path) -> None:

@@ -13,18 +13,19 @@ import yaml
 from score_kit import GROUND, Did, attempt, call, task
 
 from rise_bench.commands.synth import tell
+from rise_bench.synth.beforehand import Plugs
 from rise_bench.synth.context import Context, open_context
 from rise_bench.synth.folder import Row, Spec, SynthFolder
 from rise_bench.synth.funnel import Funnel
 from rise_bench.synth.gates.callonly import CallOnly, Rate
 from rise_bench.synth.gates.detection import detection
+from rise_bench.synth.loading import load_recipe
 from rise_bench.synth.output.pairs import pair
 from rise_bench.synth.output.suite import Released
 from rise_bench.synth.output.training import Lesson, Rejected
 from rise_bench.synth.pipeline import Synthesis
-from rise_bench.synth.recipe import load_recipe
 from rise_bench.synth.records import Dropped, Negative, Pair, World
-from rise_bench.synth.requests.llm import Purse
+from rise_bench.synth.requests.purse import Purse
 from rise_bench.synth.running import Running
 from rise_bench.synth.stages import Tick
 from rise_bench.synth.teaching import Checked, lessons
@@ -75,7 +76,8 @@ def context(tmp_path: Path) -> Iterator[Context]:
     recipe = {"name": "kit", "suite": ".", "worlds": [{"setup": "w1", "now": NOW}], "negatives": {"per_operator": 1}}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     loaded = load_recipe(tmp_path / "recipe.yaml")
-    opened = open_context(loaded, GROUND, tmp_path / "runs.jsonl", Purse(), workers=1, allow_unsafe=False, notice=None)
+    runs = tmp_path / "runs.jsonl"
+    opened = open_context(loaded, GROUND, Plugs(), runs, Purse(), workers=1, allow_unsafe=False, notice=None)
     yield opened
     opened.close()
 

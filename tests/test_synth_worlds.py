@@ -15,7 +15,7 @@ from rise_bench.ground.contract import load_contract
 from rise_bench.ground.fixture import materialise
 from rise_bench.ground.recipe import load_recipe
 from rise_bench.store import read_yaml
-from rise_bench.synth.recipe import load_recipe as load_synthesis
+from rise_bench.synth.loading import load_recipe as load_synthesis
 from rise_bench.synth.requests.phrasebook import load_nicknames
 
 PROJECT = Path(__file__).parent.parent

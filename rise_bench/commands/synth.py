@@ -14,9 +14,10 @@ from rise_bench.errors import InputError
 from rise_bench.stats.estimate import Estimate
 from rise_bench.synth.funnel import rows_of
 from rise_bench.synth.gates.detection import Detection
-from rise_bench.synth.pipeline import STAGES, Settings, Synthesis, plan, synthesise
-from rise_bench.synth.requests.llm import Purse
-from rise_bench.synth.stages import Tick
+from rise_bench.synth.pipeline import Synthesis, synthesise
+from rise_bench.synth.planning import STAGES, Settings, plan
+from rise_bench.synth.requests.purse import Purse
+from rise_bench.synth.stages import FAULTS, Tick
 
 __all__ = ["add_arguments", "run", "tell"]
 
@@ -35,10 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--until", choices=STAGES[:-1], default="", metavar="STAGE", help=f"one of {', '.join(STAGES[:-1])}"
     )
+    parser.add_argument("--retry-faults", action="store_true", help="do inputs again that faulted")
     parser.add_argument("--concurrency", type=positive, default=2, metavar="N", help="side by side (default: 2)")
     parser.add_argument("--price-in", type=amount, metavar="SUM", help="price of a million input tokens")
     parser.add_argument("--price-out", type=amount, metavar="SUM", help="price of a million output tokens")
-    parser.add_argument("--max-cost", type=amount, metavar="SUM", help="stop once so much is spent; needs both prices")
+    parser.add_argument(
+        "--max-cost", type=amount, metavar="SUM", help="stop before more than so much is spent; needs both prices"
+    )
     parser.add_argument("--max-requests", type=whole, metavar="N", help="stop after so many requests to models")
     parser.add_argument(
         "--allow-unsafe", action="store_true", help="run servers that execute code even without bubblewrap"
@@ -95,6 +99,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         limit=args.limit,
         until=args.until,
         workers=args.concurrency,
+        retry_faults=args.retry_faults,
         purse=Purse(args.max_cost, args.max_requests, prices),
         release=args.release,
         allow_unsafe=args.allow_unsafe,
@@ -115,9 +120,15 @@ def _as_json(done: Synthesis) -> dict[str, object]:
         "checks": asdict(done.checked) if done.checked else None,
         "finding": done.checked.call_only.finding if done.checked else "",
         "worksheet": done.worksheet,
+        "faults": _faults(done),
         "requests": done.requests,
         "spent": done.spent,
     }
+
+
+def _faults(done: Synthesis) -> int:
+    """Drops that only say that something could not be run."""
+    return sum(level.dropped.get(reason, 0) for level in done.funnel.levels for reason in FAULTS)
 
 
 def _say(done: Synthesis) -> None:
@@ -154,6 +165,8 @@ def _say(done: Synthesis) -> None:
                 f"{one.path}: {one.tasks} tasks ({kinds}) on {one.servers} servers, {one.primitives} primitives", "bold"
             )
         )
+    if faults := _faults(done):
+        say(text(f"{faults} faults: the same command with --retry-faults does what faulted again", "dim"))
     if done.worksheet:
         say(text(f"chains without a request: {done.worksheet}", "dim"))
     if done.requests:

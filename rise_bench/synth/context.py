@@ -7,28 +7,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rise_bench import plugins
-from rise_bench.ground.contract import load_contract
-from rise_bench.ground.freeze import freeze
-from rise_bench.ground.recipe import load_recipe as load_server
-from rise_bench.ground.recipe import recipes_in
-from rise_bench.store import read_record, write_atomic
+from rise_bench.synth.beforehand import Plugs
 from rise_bench.synth.cache import Cache
 from rise_bench.synth.chains.by_hand import ProposedChain, load_proposed
 from rise_bench.synth.critical.leaves import dictated
 from rise_bench.synth.folder import Spec
 from rise_bench.synth.keys import chain_key
-from rise_bench.synth.negatives.operators import OPERATORS, Operator, plugged
+from rise_bench.synth.negatives.operators import Operator
 from rise_bench.synth.primitives.propose import Proposer, SchemaProposer
 from rise_bench.synth.recipe import Asked, LoadedRecipe, tree_digest
 from rise_bench.synth.records import Chain
-from rise_bench.synth.requests.author import Author, PhrasebookAuthor, plugged_author
+from rise_bench.synth.requests.author import Author, PhrasebookAuthor
 from rise_bench.synth.requests.by_hand import HandAuthor, Written, load_written
-from rise_bench.synth.requests.llm import PROMPTS, Asker, LlmAuthor, LlmJudge, LlmProposer, Purse
+from rise_bench.synth.requests.llm import PROMPTS, Asker, LlmAuthor, LlmJudge, LlmProposer
 from rise_bench.synth.requests.phrasebook import FOLDER as PHRASEBOOKS
 from rise_bench.synth.requests.phrasebook import NICKNAMES, Phrasebooks, load_nicknames, load_phrasebooks
+from rise_bench.synth.requests.purse import Purse
 from rise_bench.types import Ground, GroundSource, Tool
 
-__all__ = ["Context", "frozen", "open_context", "spec_of"]
+__all__ = ["Context", "open_context", "spec_of"]
 
 FORMAT = 1
 """Of what stages keep; another one when the same recipe would be carried out differently."""
@@ -79,27 +76,6 @@ class Context:
             asker.close()
 
 
-def frozen(loaded: LoadedRecipe, notice: Callable[[str], None] | None, *, allow_unsafe: bool) -> Ground:
-    """The suite's frozen ground; where there is none yet, from the catalogue's recorded contracts, else from the servers.
-
-    Raises:
-        InputError: `ground.json` cannot be read, or a server has no recipe.
-        SetupError: a server cannot be installed or started.
-    """
-    path = loaded.suite / "ground.json"
-    if path.is_file():
-        return read_record(Ground, path)
-    own = recipes_in(loaded.suite / "recipes")
-    recorded = {name: load_contract(name) for name in loaded.servers if name not in own}
-    asked = [own.get(name) or load_server(name) for name in loaded.servers if recorded.get(name) is None]
-    live = freeze(loaded.recipe.name, asked, progress=notice, allow_unsafe=allow_unsafe)
-    servers = {server.name: server for server in live.servers}
-    servers |= {name: contract.server for name, contract in recorded.items() if contract is not None}
-    ground = Ground(name=loaded.recipe.name, servers=tuple(servers[name] for name in loaded.servers))
-    write_atomic(path, ground.model_dump_json(indent=1) + "\n")
-    return ground
-
-
 def spec_of(loaded: LoadedRecipe, ground: Ground) -> Spec:
     """What the synthesis is made from. Requests by hand, phrasebooks and nicknames stay outside: they execute nothing."""
     recipe = loaded.recipe
@@ -124,6 +100,7 @@ def words_digest(author: str) -> str:
 def open_context(
     loaded: LoadedRecipe,
     ground: Ground,
+    plugs: Plugs,
     cache: Path,
     purse: Purse,
     *,
@@ -134,7 +111,7 @@ def open_context(
     """The context of a synthesis; servers are started when they are needed.
 
     Raises:
-        InputError, SetupError, PluginError: author, model or written requests cannot be used.
+        InputError, SetupError, PluginError: a model or written requests cannot be used.
     """
     recipe = loaded.recipe
     askers: list[Asker] = []
@@ -153,9 +130,8 @@ def open_context(
     own = loaded.suite / recipe.chains.files if recipe.chains.files else None
     proposed = load_proposed(own, loaded.worlds) if own else {}
     tools = {tool.id: tool for server in ground.servers for tool in server.tools}
-    model = asker(writing) if recipe.requests.author == "model" else None
-    author = _author(recipe.requests.author, model, books, names, written, tuple(tools))
-    operators = (*OPERATORS, *plugged(recipe.negatives.mutations))
+    own_author = LlmAuthor(asker(writing)) if recipe.requests.author == "model" else plugs.author
+    author = _author(recipe.requests.author, own_author, books, names, written, tuple(tools))
     open_ground = plugins.load("ground", "live")
     where = {"ground": ground, "fixtures": loaded.fixtures, "recipes": loaded.suite / "recipes"}
     how = {"allow_unsafe": allow_unsafe, "notice": notice}
@@ -168,7 +144,7 @@ def open_context(
         proposer=proposer,
         author=author,
         judge=LlmJudge(asker(judging)) if judging.model else None,
-        operators=operators,
+        operators=plugs.operators,
         books=books,
         written=written,
         proposed=proposed,
@@ -182,20 +158,17 @@ def open_context(
 
 def _author(
     name: str,
-    model: Asker | None,
+    other: Author | None,
     books: Phrasebooks,
     names: Mapping[str, dict[str, tuple[str, ...]]],
     written: Mapping[str, Written],
     offered: tuple[str, ...],
 ) -> Callable[[str], Author]:
-    """Who writes for a world."""
+    """Who writes for a world; `other` where the phrasebooks and people do not."""
     if name == "phrasebook":
         return lambda setup: PhrasebookAuthor(books, names=names.get(setup, {}), offered=offered)
     if name == "hand":
         hand = HandAuthor(written)
         return lambda setup: hand
-    if model is not None:
-        llm = LlmAuthor(model)
-        return lambda setup: llm
-    own = plugged_author(name)
-    return lambda setup: own
+    assert other is not None  # `beforehand` found the plug-in
+    return lambda setup: other

@@ -22,7 +22,7 @@ from rise_bench.store import cannot_write, line_of, read_record, write_atomic
 from rise_bench.synth.records import Dropped
 from rise_bench.types import Record
 
-__all__ = ["Done", "Row", "Spec", "StageFile", "SynthFolder"]
+__all__ = ["KEY", "Done", "Row", "Spec", "StageFile", "SynthFolder"]
 
 R = TypeVar("R", bound=Record)
 
@@ -137,7 +137,7 @@ class StageFile(Generic[R]):
                 offset += len(line)
 
     def _note(self, line: bytes, offset: int) -> None:
-        match = _KEY.match(line)
+        match = KEY.match(line)
         if match:
             self._offsets[json.loads(match[1])] = offset
             self._done = None
@@ -163,7 +163,8 @@ class StageFile(Generic[R]):
             file.truncate(size)
 
 
-_KEY = re.compile(rb'^\{"of":("(?:[^"\\]|\\.)*"),')
+KEY = re.compile(rb'^\{"of":("(?:[^"\\]|\\.)*"),')
+"""Of a line of a stage's file: the input that it is of."""
 _DONE = re.compile(rb'^\{"done":(\d+)\}\n$')
 
 

@@ -7,13 +7,12 @@ was killed or interrupted goes on where it stopped, and nothing that was execute
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from rise_bench.synth import steps
-from rise_bench.synth.chains.by_hand import load_proposed
-from rise_bench.synth.context import Context, frozen, open_context, spec_of
+from rise_bench.synth.beforehand import frozen, refuse_unknown
+from rise_bench.synth.context import Context, open_context, spec_of
 from rise_bench.synth.drafting import Drafting, grouped, in_turn, servers_of
 from rise_bench.synth.folder import SynthFolder
 from rise_bench.synth.funnel import Funnel, markdown
@@ -21,45 +20,22 @@ from rise_bench.synth.gates.extra import lacking
 from rise_bench.synth.gates.parting import Parting
 from rise_bench.synth.gates.split import Neighbours
 from rise_bench.synth.keys import chain_key
+from rise_bench.synth.loading import load_recipe
 from rise_bench.synth.made import Proved, Recovered, Twin
 from rise_bench.synth.output.composition import composition
 from rise_bench.synth.output.suite import Released, release_evidence, release_suite
 from rise_bench.synth.output.training import Counts
-from rise_bench.synth.recipe import LoadedRecipe, load_recipe
+from rise_bench.synth.planning import Settings
+from rise_bench.synth.recipe import LoadedRecipe
 from rise_bench.synth.records import Draft, Dropped, Primitive
 from rise_bench.synth.requests.by_hand import worksheet
-from rise_bench.synth.requests.llm import Purse, Spent
+from rise_bench.synth.requests.purse import Spent
 from rise_bench.synth.requests.recoverability import Recoverability, recoverability
 from rise_bench.synth.running import Progress, Running, Until
 from rise_bench.synth.teaching import Checked, lessons, train
 from rise_bench.types import Task
 
-__all__ = ["STAGES", "Plan", "Settings", "Synthesis", "plan", "synthesise"]
-
-STAGES = (
-    *("entities", "propose", "verify", "compose", "reproduce", "ground", "author", "recover"),
-    *("prove", "twins", "twins-proved", "negate", "release"),
-)
-"""Names of the stages in order; each but the last is a file of the folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How a recipe is carried out; nothing of it is in the folder's digest."""
-
-    recipe: Path
-    output: Path = Path("synth")
-    seed: int | None = None
-    limit: int | None = None
-    """Most chains; a wider limit later goes on from there."""
-    until: str = ""
-    """Stop after this stage."""
-    workers: int = 2
-    purse: Purse = field(default_factory=Purse)
-    release: Path | None = None
-    """Where the suite is written as well; else only in the synthesis folder."""
-    allow_unsafe: bool = False
-    notice: Callable[[str], None] | None = None
+__all__ = ["Synthesis", "synthesise"]
 
 
 @dataclass(slots=True)
@@ -83,71 +59,16 @@ class Synthesis:
     spent: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What `synthesise` would do."""
-
-    folder: str
-    worlds: int
-    servers: int
-    tools: int
-    proposals: int
-    """At most."""
-    chains: int
-    model_requests: int
-    """At most, where nothing has to be asked twice."""
-    done: dict[str, int]
-    """Inputs that are finished, by stage."""
-
-
-def plan(settings: Settings) -> Plan:
-    """What would be done, and what is there already. Starts no server, asks no model.
-
-    Raises:
-        InputError: the recipe or its chains cannot be used, or its suite has no `ground.json` yet and a server no recipe.
-        SetupError: a server must be frozen first and cannot be started.
-    """
-    loaded = load_recipe(settings.recipe, settings.seed)
-    recipe = loaded.recipe
-    ground = frozen(loaded, settings.notice, allow_unsafe=settings.allow_unsafe)
-    folder = SynthFolder.place(spec_of(loaded, ground), settings.output)
-    per_server = {server.name: len(server.tools) for server in ground.servers}
-    pairs = sum(per_server.get(name, 0) for called in loaded.called for name in called)
-    by_hand = load_proposed(loaded.suite / recipe.chains.files, loaded.worlds) if recipe.chains.files else {}
-    wanted = recipe.chains.per_world * len(loaded.worlds) + len(by_hand)
-    chains = min(wanted, settings.limit or wanted)
-    if not recipe.chains.per_world:
-        pairs = 0  # nothing is composed, so nothing is proposed
-    asked = (pairs if recipe.proposals.proposer == "model" else 0) + (
-        chains if recipe.requests.author == "model" else 0
-    )
-    files = {name: folder / f"{name}.jsonl" for name in STAGES}
-    return Plan(
-        folder=str(folder),
-        worlds=len(loaded.worlds),
-        servers=len(loaded.servers),
-        tools=sum(per_server.get(name, 0) for name in loaded.servers),
-        proposals=pairs * recipe.proposals.per_tool,
-        chains=chains,
-        model_requests=asked,
-        done={name: _lines(path) for name, path in files.items() if path.is_file()},
-    )
-
-
-def _lines(path: Path) -> int:
-    with path.open("rb") as file:
-        return sum(line.startswith(b'{"of":') for line in file)
-
-
 def synthesise(settings: Settings, progress: Progress) -> Synthesis:
     """Carry a recipe out, from where an earlier call stopped.
 
     Raises:
         InputError: recipe, suite or written requests cannot be used; the output cannot be written.
         SetupError: servers or the endpoint cannot be reached, or are gone. What was done is kept.
-        PluginError: no such author.
+        PluginError: no such author or mutation.
     """
     loaded = load_recipe(settings.recipe, settings.seed)
+    plugs = refuse_unknown(loaded)
     if settings.notice and (left_out := lacking()):
         settings.notice(left_out)
     ground = frozen(loaded, settings.notice, allow_unsafe=settings.allow_unsafe)
@@ -156,6 +77,7 @@ def synthesise(settings: Settings, progress: Progress) -> Synthesis:
         context = open_context(
             loaded,
             ground,
+            plugs,
             folder.path / "runs.jsonl",
             settings.purse,
             workers=settings.workers,
@@ -181,7 +103,8 @@ class _Run:
         self._recipe = loaded.recipe
         self._context = context
         self._folder = folder
-        self._running = Running(loaded.recipe.name, folder, progress, settings.workers, settings.until)
+        name, workers, until = loaded.recipe.name, settings.workers, settings.until
+        self._running = Running(name, folder, progress, workers, until, retry_faults=settings.retry_faults)
         self._drafting = Drafting(context, self._running, folder, settings.limit)
         self._done = Synthesis(str(folder.path), self._running.funnel)
 

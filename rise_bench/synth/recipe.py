@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, StringConstraints, ValidationError, model_validator
+from pydantic import Field, JsonValue, StringConstraints, model_validator
 
-from rise_bench.errors import InputError
-from rise_bench.store import read_yaml
 from rise_bench.synth.records import World
 from rise_bench.types import Record
 
-__all__ = ["LENGTHS", "PARTS", "Asked", "LoadedRecipe", "Part", "SynthRecipe", "load_recipe", "tree_digest"]
+__all__ = ["LENGTHS", "PARTS", "Asked", "LoadedRecipe", "Part", "SynthRecipe", "tree_digest"]
 
 Part = Literal["train", "dev", "test-seen-tools", "test-unseen-servers"]
 """Where a task goes (DESIGN 5.7)."""
@@ -206,67 +203,6 @@ class LoadedRecipe(Record):
     def fixtures(self) -> Path:
         """Folder of the fixture trees."""
         return self.suite / "fixtures"
-
-
-def load_recipe(path: Path, seed: int | None = None) -> LoadedRecipe:
-    """The recipe in a YAML file.
-
-    Args:
-        path: the file.
-        seed: instead of its own.
-
-    Raises:
-        InputError: it cannot be read, a field is wrong, or it names a world, server or folder that there is not.
-    """
-    value = read_yaml(path)
-    if not isinstance(value, dict):
-        raise InputError("is not a mapping", where=str(path), remedy="see docs/synthesis.md")
-    if seed is not None:
-        value = {**value, "seed": seed}
-    recipe = _validated(value, path)
-    suite = (path.parent / recipe.suite).resolve()
-    head = read_yaml(suite / "suite.yaml")
-    named = head.get("servers") if isinstance(head, dict) else None
-    servers = recipe.servers or tuple(map(str, named or ()))
-    if not servers:
-        raise InputError("names no servers", where=str(path), remedy="add `servers: [...]` here or in suite.yaml")
-    worlds = tuple(_world(world, servers, suite, path) for world in recipe.worlds)
-    strange = sorted(set(recipe.splits.unseen_servers) - set(servers))
-    if strange:
-        raise InputError(f"splits.unseen_servers: {strange[0]!r} is none of its servers", where=str(path))
-    called = tuple(world.calls or made.servers for world, made in zip(recipe.worlds, worlds, strict=True))
-    return LoadedRecipe(recipe=recipe, path=str(path), folder=str(suite), servers=servers, worlds=worlds, called=called)
-
-
-def _validated(value: dict[str, object], path: Path) -> SynthRecipe:
-    try:
-        return SynthRecipe.model_validate(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        where = f"{path}{_line_of(path, str(first['loc'][0])) if first['loc'] else ''}"
-        line = f"{field}: {what}{more}" if field else f"{what}{more}"
-        raise InputError(line, where=where, remedy="see docs/synthesis.md for the keys of a recipe") from None
-
-
-def _line_of(path: Path, key: str) -> str:
-    """`:LINE` of a top-level key; empty where it does not stand at the beginning of a line."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if re.match(rf"{re.escape(key)}\s*:", line):
-            return f":{number}"
-    return ""
-
-
-def _world(world: Worlds, servers: tuple[str, ...], suite: Path, path: Path) -> World:
-    if not (suite / "fixtures" / world.setup).is_dir():
-        raise InputError(f"there is no fixture {world.setup!r} in {suite / 'fixtures'}", where=str(path))
-    if strange := sorted(set(world.servers) - set(servers)):
-        raise InputError(f"world {world.setup!r}: {strange[0]!r} is none of the recipe's servers", where=str(path))
-    if strange := sorted(set(world.calls) - set(world.servers or servers)):
-        raise InputError(f"world {world.setup!r}: calls {strange[0]!r}, which is none of its servers", where=str(path))
-    return World(setup=world.setup, now=world.now, servers=world.servers or servers)
 
 
 def tree_digest(folder: Path, but: str = "") -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
-from rise_bench.synth.folder import Row, SynthFolder
+from rise_bench.synth.folder import Row, StageFile, SynthFolder
 from rise_bench.synth.funnel import Funnel, counted, level
 from rise_bench.synth.records import Dropped, Stage
 from rise_bench.synth.stages import Tick, work, work_in_a_row
@@ -38,14 +38,25 @@ class Running:
 
     Args:
         until: raise `Until` after the stage of this name; empty = never.
+        retry_faults: do inputs again whose rows say that they faulted.
     """
 
-    def __init__(self, name: str, folder: SynthFolder, progress: Progress, workers: int, until: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: SynthFolder,
+        progress: Progress,
+        workers: int,
+        until: str = "",
+        *,
+        retry_faults: bool = False,
+    ) -> None:
         self.folder = folder
         self.funnel = Funnel(name=name)
         self._progress = progress
         self._workers = workers
         self._until = until
+        self._retry_faults = retry_faults
 
     def rows(
         self, name: str, word: str, kind: type[R], inputs: Mapping[str, I], step: Callable[[I], Iterable[R | Dropped]]
@@ -56,9 +67,11 @@ class Running:
             Until: this was the last one wanted.
             SetupError, RiseError, KeyboardInterrupt: as `work`.
         """
-        with self._progress(name) as tick:
-            stage: Stage = _KINDS.get(name, name)  # type: ignore[arg-type]
-            rows = work(stage, self.folder.stage(name, kind), inputs, step, workers=self._workers, tick=tick)
+        file = self.folder.stage(name, kind)
+        stage: Stage = _KINDS.get(name, name)  # type: ignore[arg-type]
+        workers, again = self._workers, self._retry_faults
+        with self._told(name, word, file, inputs), self._progress(name) as tick:
+            rows = work(stage, file, inputs, step, workers=workers, tick=tick, retry_faults=again)
         self._ended(name, word, rows)
         return rows
 
@@ -78,10 +91,22 @@ class Running:
         key_of: Callable[[R | Dropped], str],
     ) -> list[R]:
         """As `made`, for a stage that takes all inputs at once."""
-        with self._progress(name) as tick:
-            rows = work_in_a_row(name, self.folder.stage(name, kind), inputs, stream, key_of, tick=tick)
+        file = self.folder.stage(name, kind)
+        with self._told(name, word, file, inputs), self._progress(name) as tick:
+            rows = work_in_a_row(name, file, inputs, stream, key_of, tick=tick, retry_faults=self._retry_faults)
         self._ended(name, word, rows)
         return [one for row in rows for one in row.made]
+
+    @contextmanager
+    def _told(self, name: str, word: str, file: StageFile[R], inputs: Collection[str]) -> Iterator[None]:
+        """Where a stage is stopped in its middle, what it did by then is counted."""
+        try:
+            yield
+        except BaseException:
+            rows = file.rows(inputs)
+            note = f"unfinished: {len(rows)} of {len(inputs)} inputs are done"
+            self.funnel = self.funnel.with_level(level(name, word, rows, note=note))
+            raise
 
     def _ended(self, name: str, word: str, rows: Sequence[Row[R]]) -> None:
         self.funnel = self.funnel.with_level(level(name, word, rows))

@@ -11,7 +11,7 @@ from rise_bench.synth.folder import Row, StageFile
 from rise_bench.synth.records import Dropped, Stage
 from rise_bench.types import Record
 
-__all__ = ["Tick", "work", "work_in_a_row"]
+__all__ = ["FAULTS", "Tick", "work", "work_in_a_row"]
 
 I = TypeVar("I")  # noqa: E741 - an input
 R = TypeVar("R", bound=Record)
@@ -21,6 +21,9 @@ _FAULTS_IN_A_ROW = 8
 
 _ROUNDS = 3
 """So often a stream is begun again after a fault, as long as each round got further."""
+
+FAULTS = frozenset({"fault", "ground fault", "server died", "a server died", "no answer"})
+"""Reasons of drops that say nothing of what was dropped: what was to run it failed."""
 
 
 class Tick(Protocol):
@@ -39,11 +42,13 @@ def work(
     *,
     workers: int,
     tick: Tick,
+    retry_faults: bool = False,
 ) -> list[Row[R]]:
     """The rows of all inputs in their order, after those that are missing were done.
 
     An input that faults (a server died) is done again after the others; one that faults twice is dropped with reason
-    `fault`. Where many in a row fault the stage stops, and the next call goes on.
+    `fault`. Where many in a row fault the stage stops, and the next call goes on. Where an input fails otherwise, or a
+    limit is reached, no other is begun, those that run are finished and kept, and then the stage stops.
 
     Args:
         stage: its name, for drops.
@@ -52,21 +57,29 @@ def work(
         step: all that one input gives; called from several threads.
         workers: inputs side by side.
         tick: told after each.
+        retry_faults: do inputs again whose rows say one of `FAULTS`.
 
     Raises:
         SetupError: the servers or the endpoint are gone; what was done is kept.
         RiseError, KeyboardInterrupt: as `step`; what was done is kept.
     """
     total = len(inputs)
-    if not file.complete(inputs):
-        left = {key: value for key, value in inputs.items() if not file.has(key)}
-        tick(total - len(left), total)
-        faulted = _round(file, left, step, workers, lambda n: tick(total - len(left) + n, total))
-        again = {key: left[key] for key in faulted}
+    todo = _todo(file, inputs, retry_faults)
+    if todo or not file.complete(inputs):
+        tick(total - len(todo), total)
+        faulted = _round(file, todo, step, workers, lambda n: tick(total - len(todo) + n, total))
+        again = {key: todo[key] for key in faulted}
         for key, why in _round(file, again, step, 1, lambda n: None).items():
             file.add(Row(of=key, dropped=(Dropped(stage=stage, what=key, reason="fault", detail=why),)))
         file.finish(total)
     return file.rows(inputs)
+
+
+def _todo(file: StageFile[R], inputs: Mapping[str, I], retry_faults: bool) -> dict[str, I]:
+    """The inputs that are missing, and with `retry_faults` those whose rows say that they faulted."""
+    rows = file.rows(inputs) if retry_faults else []
+    faulted = {row.of for row in rows if any(one.reason in FAULTS for one in row.dropped)}
+    return {key: value for key, value in inputs.items() if key in faulted or not file.has(key)}
 
 
 def _round(
@@ -78,16 +91,12 @@ def _round(
 ) -> dict[str, str]:
     """Do the inputs; those that faulted, with the reason."""
     faulted: dict[str, str] = {}
-    if not inputs:
-        return faulted
     pool = ThreadPoolExecutor(max_workers=max(1, workers))
+    left: dict[Future[list[R | Dropped]], str] = {pool.submit(_all, step, value): key for key, value in inputs.items()}
+    in_a_row = 0
     try:
-        running: dict[Future[list[R | Dropped]], str] = {
-            pool.submit(_all, step, value): key for key, value in inputs.items()
-        }
-        in_a_row = 0
-        for number, future in enumerate(as_completed(running), 1):
-            key = running[future]
+        for number, future in enumerate(as_completed(tuple(left)), 1):
+            key = left.pop(future)
             try:
                 file.add(_row(key, future.result()))
                 in_a_row = 0
@@ -95,13 +104,25 @@ def _round(
                 faulted[key] = str(fault)
                 in_a_row += 1
                 if in_a_row >= _FAULTS_IN_A_ROW:
-                    what = f"{in_a_row} inputs in a row could not be run, the last because: {fault}"
+                    why = f"{fault.where}: {fault.what}" if fault.where else fault.what
+                    what = f"{in_a_row} inputs in a row could not be run, the last because: {why}"
                     raise SetupError(what, where=file.path.name, remedy=_GO_ON) from fault
             tick(number)
+    except Exception:
+        pool.shutdown(wait=False, cancel_futures=True)
+        _finish(file, left)
+        raise
     finally:
         # an interrupt waits for nothing: what runs ends when its ground is closed, what has not begun never begins
         pool.shutdown(wait=False, cancel_futures=True)
     return faulted
+
+
+def _finish(file: StageFile[R], left: Mapping[Future[list[R | Dropped]], str]) -> None:
+    """Keep what still runs, as far as it gives something: an answer of a model is paid for once it was asked for."""
+    for future in as_completed(future for future in left if not future.cancelled()):
+        if future.exception() is None:
+            file.add(_row(left[future], future.result()))
 
 
 _GO_ON = "see what became of the servers or the endpoint, then run the same command again: it goes on where it stopped"
@@ -130,6 +151,7 @@ def work_in_a_row(
     key_of: Callable[[R | Dropped], str],
     *,
     tick: Tick,
+    retry_faults: bool = False,
 ) -> list[Row[R]]:
     """As `work`, for a stage that takes all inputs at once and gives one record for each as it goes.
 
@@ -141,24 +163,23 @@ def work_in_a_row(
         SetupError, RiseError, KeyboardInterrupt: as `work`.
     """
     total = len(inputs)
-    for number in range(_ROUNDS):
-        if file.complete(inputs):
-            break
-        left = {key: value for key, value in inputs.items() if not file.has(key)}
-        before = done = total - len(left)
-        tick(done, total)
-        try:
-            for record in stream(list(left.values())):
-                key = key_of(record)
-                if key in left and not file.has(key):
-                    file.add(_row(key, [record]))
-                    done += 1
-                    tick(done, total)
-        except Fault as fault:
-            if number == _ROUNDS - 1 or done == before:
-                raise SetupError(str(fault), where=file.path.name, remedy=_GO_ON) from fault
-            continue
-        for key in (key for key in left if not file.has(key)):
+    todo = _todo(file, inputs, retry_faults)
+    if todo or not file.complete(inputs):
+        for number in range(_ROUNDS if todo else 0):
+            before = len(todo)
+            tick(total - before, total)
+            try:
+                for record in stream(list(todo.values())):
+                    if (key := key_of(record)) in todo:
+                        file.add(_row(key, [record]))
+                        del todo[key]
+                        tick(total - len(todo), total)
+            except Fault as fault:
+                if number == _ROUNDS - 1 or len(todo) == before:
+                    raise SetupError(str(fault), where=file.path.name, remedy=_GO_ON) from fault
+            else:
+                break
+        for key in todo:
             file.add(Row(of=key, dropped=(Dropped(stage=stage, what=key, reason="no answer"),)))
         file.finish(total)
     return file.rows(inputs)

@@ -31,6 +31,7 @@ from rise_bench.synth.requests.by_hand import twins_of
 from rise_bench.synth.requests.endings import ending
 from rise_bench.synth.requests.phrasebook import leaks
 from rise_bench.synth.requests.recover import recover
+from rise_bench.synth.requests.twice import said_twice
 from rise_bench.synth.requests.twins import infeasible, underspecified
 from rise_bench.types import Task, Trajectory, canonical
 
@@ -159,6 +160,11 @@ def author_step(context: Context) -> Callable[[Draft], Iterator[Draft | Dropped]
     recipe = context.loaded.recipe
 
     def step(draft: Draft) -> Iterator[Draft | Dropped]:
+        by_hand = recipe.requests.author == "hand"  # people know what they say
+        if not by_hand and (twice := said_twice(draft.chain, context.tools)):
+            key = chain_key(draft.chain)
+            yield Dropped(stage="author", what=key, reason="says one thing twice", detail=twice)
+            return
         author = context.author(draft.chain.world.setup)
         number = 0
         for one in author.author(draft, recipe.seed, recipe.requests.per_chain):

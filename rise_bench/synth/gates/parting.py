@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from rise_bench.store import load_suite, suites
+from rise_bench.errors import InputError, RiseError
+from rise_bench.store import LoadedSuite, load_suite, suites
 from rise_bench.synth.gates.split import Holdings, Neighbours, holdings_of_suite, neighbours, refuse_crossings
 from rise_bench.synth.keys import chain_key, request_key
+from rise_bench.synth.loading import at_key, choices, nearest, place
 from rise_bench.synth.made import Recovered
 from rise_bench.synth.recipe import PARTS, LoadedRecipe, Part
 from rise_bench.synth.records import Dropped
@@ -20,7 +22,7 @@ class Parting:
     """Keeps the parts of a synthesis apart from each other and from the suites that the recipe names.
 
     Raises (when made):
-        InputError: one of these suites cannot be read.
+        InputError: one of these suites is not there, or cannot be read; names the recipe and its key.
     """
 
     def __init__(self, loaded: LoadedRecipe) -> None:
@@ -28,8 +30,7 @@ class Parting:
         self._others: dict[str, Holdings] = {}
         self._other_requests: dict[str, list[str]] = {}
         for name in loaded.recipe.splits.apart_from:
-            beside = Path(loaded.path).parent / name
-            suite = load_suite(name if name in suites() else str(beside))
+            suite = _suite(loaded.path, name)
             self._others[name] = holdings_of_suite(suite)
             self._other_requests[name] = [task.request for task in suite.suite.tasks]
         self._part_of: dict[str, Part] = {}
@@ -103,3 +104,15 @@ class Parting:
         for task in tasks:
             texts[self.part(task)].append(task.request)
         return neighbours({**self._other_requests, **texts})
+
+
+def _suite(recipe: str, name: str) -> LoadedSuite:
+    """A shipped suite, or one in a folder relative to the recipe's."""
+    key, beside = "splits.apart_from", Path(recipe).parent / name
+    if name not in suites() and not (beside / "suite.yaml").is_file():
+        remedy = choices(nearest(name, suites()), f"name a folder with a suite.yaml, which {beside} is not")
+        raise InputError(f"{key}: there is no suite {name!r}", where=place(recipe, key), remedy=remedy)
+    try:
+        return load_suite(name if name in suites() else str(beside))
+    except RiseError as error:
+        raise at_key(error, recipe, key) from error

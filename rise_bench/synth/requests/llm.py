@@ -7,7 +7,6 @@ retries are faults of the input in hand, which the stage does again. A limit of 
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,15 +15,16 @@ from typing import TypeVar
 
 from pydantic import Field, JsonValue, ValidationError
 
-from rise_bench.errors import InputError, RiseError
+from rise_bench.errors import InputError
 from rise_bench.model.load import load
 from rise_bench.refs import resolve, strict_json
 from rise_bench.synth.keys import chain_key
 from rise_bench.synth.recipe import Asked
 from rise_bench.synth.records import Draft, Dropped, Entity, Proposal, World
-from rise_bench.types import Call, Model, ModelRequest, Record, Reply, Sampling, System, Task, Tool, User, canonical
+from rise_bench.synth.requests.purse import Purse
+from rise_bench.types import Call, Model, ModelRequest, Record, Sampling, System, Task, Tool, User, canonical
 
-__all__ = ["PROMPTS", "Asker", "LlmAuthor", "LlmJudge", "LlmProposer", "Nonsense", "Purse", "Spent", "prompt"]
+__all__ = ["PROMPTS", "Asker", "LlmAuthor", "LlmJudge", "LlmProposer", "Nonsense", "prompt"]
 
 R = TypeVar("R", bound=Record)
 
@@ -32,10 +32,6 @@ PROMPTS = Path(__file__).parent / "prompts"
 _MOST_ENTITIES = 60
 _MOST_TEXT = 600
 """Characters of one value or result that are shown."""
-
-
-class Spent(RiseError):
-    """A limit of cost or of requests was reached: the stage stops, and the same command with a wider one goes on."""
 
 
 class Nonsense(ValueError):
@@ -46,65 +42,6 @@ class Nonsense(ValueError):
 def prompt(name: str) -> str:
     """The text of a shipped prompt."""
     return (PROMPTS / f"{name}.md").read_text(encoding="utf-8").strip()
-
-
-class Purse:
-    """What one call of `synth` has asked and spent, and its limits. Shared by all roles; used from many threads.
-
-    Args:
-        max_cost: None = no limit; needs prices.
-        max_requests: None = no limit.
-        prices: of a million input tokens and of a million output tokens.
-    """
-
-    def __init__(
-        self,
-        max_cost: float | None = None,
-        max_requests: int | None = None,
-        prices: tuple[float, float] | None = None,
-    ) -> None:
-        if max_cost is not None and prices is None:
-            remedy = "give --price-in and --price-out, per million tokens"
-            raise InputError("needs prices", where="--max-cost", remedy=remedy)
-        self._max_cost = max_cost
-        self._max_requests = max_requests
-        self._prices = prices or (0.0, 0.0)
-        self._lock = threading.Lock()
-        self.requests = 0
-        self.spent = 0.0
-
-    def take(self) -> None:
-        """Count a request that is about to be made.
-
-        Raises:
-            Spent: a limit is reached.
-        """
-        with self._lock:
-            if self._max_requests is not None and self.requests >= self._max_requests:
-                raise Spent(f"{self.requests} requests were made", where="--max-requests", remedy=_MORE)
-            if self._max_cost is not None and self.spent >= self._max_cost:
-                raise Spent(f"{self.spent:.4f} is spent", where="--max-cost", remedy=_MORE)
-            self.requests += 1
-
-    def pay(self, reply: Reply) -> None:
-        """Add what a reply cost.
-
-        Raises:
-            InputError: the limit cannot be kept, since the endpoint does not count its tokens.
-        """
-        counted = reply.input_tokens is not None or reply.output_tokens is not None
-        if self._max_cost is not None and not counted and any(self._prices):
-            raise InputError(
-                "cannot be kept: the endpoint does not say how many tokens it used",
-                where="--max-cost",
-                remedy="use --max-requests instead; what was made is kept",
-            )
-        price_in, price_out = self._prices
-        with self._lock:
-            self.spent += ((reply.input_tokens or 0) * price_in + (reply.output_tokens or 0) * price_out) / 1e6
-
-
-_MORE = "what was made is kept: the same command with a wider limit goes on where it stopped"
 
 
 class Asker:
@@ -149,10 +86,10 @@ class Asker:
         for attempt in range(self._tries):
             again = f"\n\nYour last answer was not usable: {why}. Answer with the JSON object alone." if why else ""
             messages = (System(content=told), User(content=question + again))
-            self._purse.take()
             request = ModelRequest(messages=messages, tools=(), task=key, attempt=attempt, seed=self._seed)
-            reply = self._model.reply(request)
-            self._purse.pay(reply)
+            with self._purse.request():
+                reply = self._model.reply(request)
+                self._purse.pay(reply)
             try:
                 return kind.model_validate(_object_in(reply.message.content))
             except ValidationError as error:
