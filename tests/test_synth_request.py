@@ -62,6 +62,14 @@ def test_what_is_counted_stands_in_the_singular_where_it_is_one(books: Phraseboo
     assert any(re.search(r"\b(2|two) lines", text, re.IGNORECASE) for text in two)
 
 
+def test_a_text_that_the_call_writes_is_said_although_it_is_free(books: Phrasebooks) -> None:
+    draft = draft_of([("calendar.update-todo", {"uid": "of-t3", "description": "Six metres by three"})])
+    critical, text = draft.task.intent.critical
+    free = Intent(critical=(critical,), free=((text.call, text.argument),))
+    for request in requests(draft.model_copy(update={"task": draft.task.model_copy(update={"intent": free})}), books):
+        assert "Six metres by three" in request, request
+
+
 def test_what_adds_to_a_wish_stands_before_the_next_wish(books: Phrasebooks) -> None:
     calls: list[tuple[str, dict[str, JsonValue]]] = [
         ("backlog.task_create", {"title": "Stand", "milestone": "Fair"}),

@@ -77,10 +77,13 @@ class Speaker:
         return self.draft.chain.calls[call].arguments
 
     def needed(self, call: int) -> set[str]:
-        """Arguments of which the request has to speak: critical ones and those that come from earlier results."""
-        critical = {pointer.split("/")[1] for number, pointer in self._critical if number == call}
-        bound = {pointer.split("/")[1] for pointer, _, _ in bindings(dict(self.arguments(call)))}
-        return {name.replace("~1", "/").replace("~0", "~") for name in critical | bound}
+        """Arguments of which the request has to speak: critical ones, those that come from earlier results, and free texts,
+        which nobody would write who was not told to.
+        """
+        told = (*self._critical, *self.draft.task.intent.free)
+        pointers = [pointer for number, pointer in told if number == call]
+        pointers += [pointer for pointer, _, _ in bindings(dict(self.arguments(call)))]
+        return {pointer.split("/")[1].replace("~1", "/").replace("~0", "~") for pointer in pointers}
 
     def tells(self, call: int) -> bool:
         """Does a fact that is asked for come out of this call and no other?"""
