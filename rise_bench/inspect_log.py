@@ -254,7 +254,7 @@ def _sample(spec: RunSpec, task: Task, trajectory: Trajectory, scored: Scored) -
         metadata={
             "outcome": outcome_of(scored),
             "kind": task.kind,
-            "cluster": task.cluster or task.id,
+            "cluster": task.own_cluster,
             "servers": list(task.servers),
             KEY: {
                 "digest": trajectory.digest(),

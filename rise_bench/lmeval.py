@@ -153,7 +153,7 @@ def static_result(step: Step, text: str, loaded: LoadedSuite) -> dict[str, Any]:
     """
     message = message_of(step, text)
     found = judge(step, message, loaded.ground)
-    cluster = step.task.cluster or step.task.id
+    cluster = step.task.own_cluster
     result: dict[str, Any] = {}
     for name, verdict in (("task", found.acc_task), ("intent", found.acc_intent)):
         if verdict.value is not None:

@@ -268,6 +268,11 @@ class Task(Record):
     """Leaves `state:<path>`, `result:<call>:<pointer>` that differ between two honest reference runs."""
     reference_state: tuple[StateChange, ...] | None = None
 
+    @property
+    def own_cluster(self) -> str:
+        """Its cluster; where it names none, its id: a cluster of its own."""
+        return self.cluster or self.id
+
     @model_validator(mode="after")
     def _consistent(self) -> Task:
         for critical in self.intent.critical:

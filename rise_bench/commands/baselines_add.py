@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         most_faults=1.0 if args.faulty else FAULT_LIMIT,
     )
     path = write_baseline(args.output, entry)
-    found = figures(entry, [task.cluster or task.id for task in loaded.suite.tasks])
+    found = figures(entry, [task.own_cluster for task in loaded.suite.tasks])
     if args.json:
         print_json({"file": str(path), "name": entry.name, "of": entry.of, "run": entry.run, "results": entry.results})
         return 0

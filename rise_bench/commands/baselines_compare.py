@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from rise_bench.commands.arguments import add_json, add_run, amount, find_run, whole
+from rise_bench.commands.arguments import add_json, add_run, find_run
 from rise_bench.commands.baselines_against import against, as_json, say_against
 from rise_bench.commands.baselines_shared import add_registry, registry_of
+from rise_bench.commands.compare import add_questions
 from rise_bench.commands.terminal import print_json, warn
 from rise_bench.compare.plots import drawer
 from rise_bench.compare.sides import SCORES
@@ -20,14 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run, the registry, and what is asked of them."""
     add_run(parser)
     add_registry(parser)
-    parser.add_argument(
-        "--estimand", choices=("suite", "servers"), help="what differences are about, as in `rise-bench compare`"
-    )
-    parser.add_argument("--delta", type=amount, metavar="POINTS", help="margin of 'not worse' (default: the suite's)")
-    parser.add_argument("--score", choices=SCORES, action="append", help="only this score (repeatable)")
-    parser.add_argument("--by", action="append", default=[], choices=("domain", "kind"), help="add slices (repeatable)")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="write a forest plot (.svg or .png)")
-    parser.add_argument("--seed", type=whole, default=0, help="of the permutations that are drawn (default: 0)")
+    add_questions(parser, ("domain", "kind"))
     add_json(parser)
 
 
@@ -44,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         registry_of(args),
         args.tasks,
         estimand=args.estimand,
-        delta=None if args.delta is None else args.delta / 100,
+        delta=args.delta,
         scores=tuple(dict.fromkeys(args.score or SCORES)),
         by=tuple(dict.fromkeys(args.by)),
         seed=args.seed,

@@ -55,7 +55,7 @@ def _digest_and_clusters(name: str) -> tuple[str, tuple[str, ...]] | None:
         suite = load_suite(name).suite
     except InputError:
         return None
-    return suite.digest(), tuple(task.cluster or task.id for task in suite.tasks)
+    return suite.digest(), tuple(task.own_cluster for task in suite.tasks)
 
 
 def left_out(found: Figures) -> str:

@@ -26,7 +26,7 @@ from rise_bench.compare.tables import (
     unshared,
 )
 
-__all__ = ["add_arguments", "comparison_view", "run"]
+__all__ = ["add_arguments", "add_questions", "comparison_view", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compare runs of different suites on the tasks that are the same in both, and runs of different scorer "
         "versions by the scores whose versions agree",
     )
+    parser.add_argument("--baseline", metavar="RUN", help="compare all others with this run instead of all pairs")
+    add_questions(parser, ("domain", "kind", "deviation", "none"))
+    add_json(parser)
+
+
+def add_questions(parser: argparse.ArgumentParser, slices: Sequence[str]) -> None:
+    """What may be asked of any comparison: estimand, margin, scores, slices (of these kinds), plot and seed."""
     parser.add_argument(
         "--estimand",
         choices=("suite", "servers"),
@@ -49,18 +56,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "tasks share clusters)",
     )
     parser.add_argument("--delta", type=_points, metavar="POINTS", help="margin of 'not worse' (default: the suite's)")
-    parser.add_argument("--baseline", metavar="RUN", help="compare all others with this run instead of all pairs")
     parser.add_argument("--score", choices=SCORES, action="append", help="only this score (repeatable)")
     parser.add_argument(
         "--by",
         action="append",
         default=[],
-        choices=("domain", "kind", "deviation", "none"),
+        choices=slices,
         help="add slices, with Benjamini and Hochberg's p (repeatable)",
     )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write a forest plot (.svg or .png)")
     parser.add_argument("--seed", type=whole, default=0, help="of the permutations that are drawn (default: 0)")
-    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -31,8 +31,8 @@ class SideTask:
 
     @property
     def cluster(self) -> str:
-        """The task's own; its id where it names none."""
-        return self.task.cluster or self.task.id
+        """The task's own."""
+        return self.task.own_cluster
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ class _Totals:
     def add(self, task: Task, scored: Scored) -> None:
         tally = self.tasks.get(task.id)
         if tally is None:
-            tally = self.tasks[task.id] = _Tally(task.kind, task.cluster or task.id)
+            tally = self.tasks[task.id] = _Tally(task.kind, task.own_cluster)
         tally.seen += 1
         self._add_usage(task, scored)
         done, meant = scored.acc_task, scored.acc_intent
